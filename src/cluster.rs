@@ -1,0 +1,8 @@
+//! The live API: connecting, reading, watching, and the one writer. Objects are JSON values; nothing here decides anything.
+
+pub mod connect;
+pub mod read;
+pub mod watch;
+pub mod write;
+
+pub use connect::{Cluster, Connection, ContextEntry};

@@ -1,0 +1,8 @@
+//! Values to text: words, tables, trees, diffs, JSON, YAML, live views; and the one place that writes to a terminal.
+
+pub mod data;
+pub mod diff;
+pub mod live;
+pub mod screen;
+pub mod table;
+pub mod words;

@@ -1,0 +1,9 @@
+//! The simulated cluster: an API server and the controllers, in process, deterministic, on the clock that it is given.
+//!
+//! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
+
+pub mod server;
+pub mod world;
+
+pub use server::Service;
+pub use world::{Options, Sim};

@@ -2,7 +2,14 @@
 //!
 //! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
 
+pub mod api;
+mod bootstrap;
+pub mod controllers;
+pub mod failure;
+mod fixture;
+pub mod kinds;
 pub mod server;
+pub mod store;
 pub mod world;
 
 pub use server::Service;

@@ -6,9 +6,20 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+use super::world::Sim;
+
 /// The service to give to `kube::Client`, or to serve on a socket.
 #[derive(Clone)]
-pub struct Service {}
+pub struct Service {
+    #[expect(dead_code, reason = "the next step answers requests from it")]
+    sim: Sim,
+}
+
+impl Service {
+    pub(super) fn new(sim: Sim) -> Self {
+        Self { sim }
+    }
+}
 
 /// A response body: whole, or a stream (watch, followed logs).
 pub struct Body {}
@@ -18,7 +29,7 @@ impl http_body::Body for Body {
     type Error = Infallible;
 
     fn poll_frame(self: Pin<&mut Self>, _ctx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        todo!()
+        Poll::Ready(None)
     }
 }
 

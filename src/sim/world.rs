@@ -1,9 +1,22 @@
-//! The world of one simulated cluster: store, controllers, nodes, due work, one seed.
+//! The world of one simulated cluster: store, time, one seed, and the queue of what is due. `Sim` is the handle that tasks share.
+//!
+//! Not here: what a write means (`api`) and what is done when something is due (`controllers`).
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use jiff::{SignedDuration, Timestamp, Unit};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use serde_json::Value;
+use tokio::sync::Notify;
 
+use super::controllers::{self, Work};
+use super::fixture;
+use super::kinds::Kind;
 use super::server::Service;
+use super::store::{LogEntry, Store};
 use crate::clock::Clock;
 use crate::error::Result;
 
@@ -22,31 +35,231 @@ impl Default for Options {
     }
 }
 
+/// The letters of generated names: no vowels and no look-alike digits, so that no word appears.
+const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Everything that one simulated cluster is.
+pub struct World {
+    pub store: Store,
+    pub controllers: controllers::State,
+    now: Timestamp,
+    rng: Pcg64Mcg,
+    due: BTreeMap<(Timestamp, u64), Work>,
+    queued: u64,
+    /// Who waits for a change of a kind.
+    wakers: BTreeMap<Kind, Vec<Waker>>,
+}
+
+impl World {
+    pub fn new(seed: u64, now: Timestamp) -> Self {
+        Self {
+            store: Store::default(),
+            controllers: controllers::State::default(),
+            now,
+            rng: Pcg64Mcg::seed_from_u64(seed),
+            due: BTreeMap::new(),
+            queued: 0,
+            wakers: BTreeMap::new(),
+        }
+    }
+
+    /// The world's time: that of the request or of the work that is being handled. Never goes back.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The present as a `metav1.Time`: whole seconds.
+    pub fn stamp(&self) -> String {
+        stamp(self.now)
+    }
+
+    /// The present as a `metav1.MicroTime`.
+    pub fn micro_stamp(&self) -> String {
+        micro_stamp(self.now)
+    }
+
+    /// Puts work into the queue; what is due at one time is done in the order in which it was put there.
+    pub fn schedule(&mut self, at: Timestamp, work: Work) {
+        self.queued += 1;
+        self.due.insert((at.max(self.now), self.queued), work);
+    }
+
+    pub fn schedule_after(&mut self, delay: SignedDuration, work: Work) {
+        let at = self.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
+        self.schedule(at, work);
+    }
+
+    /// When the next work is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.due.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Does what is due up to `until`, each at its own time, leaves the world at `until`, and says when the next is due.
+    pub fn run(&mut self, until: Timestamp) -> Option<Timestamp> {
+        while let Some(entry) = self.due.first_entry().filter(|it| it.key().0 <= until) {
+            let ((at, _), work) = entry.remove_entry();
+            self.now = self.now.max(at);
+            controllers::work(self, work);
+        }
+        self.now = self.now.max(until);
+        self.next_due()
+    }
+
+    /// A random number below `bound`, from the world's one seed.
+    pub fn random(&mut self, bound: u64) -> u64 {
+        if bound == 0 { 0 } else { self.rng.next_u64() % bound }
+    }
+
+    /// Some letters as the real server appends them to `generateName`.
+    pub fn random_letters(&mut self, count: usize) -> String {
+        (0..count).map(|_| char::from(LETTERS[usize::try_from(self.random(27)).expect("below 27")])).collect()
+    }
+
+    /// A random uid (UUID, version 4).
+    pub fn uid(&mut self) -> String {
+        let bits = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
+        let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+        let hex = format!("{bits:032x}");
+        format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// Stores an object, tells the watchers and the controllers.
+    pub(super) fn put(&mut self, kind: Kind, object: Value) -> Arc<Value> {
+        let entry = self.store.put(kind, object, self.now);
+        let object = Arc::clone(&entry.object);
+        self.changed(&entry);
+        object
+    }
+
+    /// Removes an object, tells the watchers and the controllers.
+    pub(super) fn remove(&mut self, kind: Kind, namespace: &str, name: &str, last: Option<Value>) -> Option<Arc<Value>> {
+        let entry = self.store.remove(kind, namespace, name, last, self.now)?;
+        let object = Arc::clone(&entry.object);
+        self.changed(&entry);
+        Some(object)
+    }
+
+    fn changed(&mut self, entry: &LogEntry) {
+        for waker in self.wakers.remove(&entry.kind).into_iter().flatten() {
+            waker.wake();
+        }
+        controllers::observe(self, entry);
+    }
+
+    /// Wakes once at the next change of a kind.
+    pub fn wake_on(&mut self, kind: Kind, waker: &Waker) {
+        let waiting = self.wakers.entry(kind).or_default();
+        if !waiting.iter().any(|it| it.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+    }
+}
+
+/// A time in whole seconds, as `metav1.Time` is written.
+pub fn stamp(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+}
+
+/// A time in microseconds, as `metav1.MicroTime` is written.
+pub fn micro_stamp(time: Timestamp) -> String {
+    let whole = time.round(jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc)).unwrap_or(time);
+    format!("{whole:.6}")
+}
+
 /// One simulated cluster; clones are the same cluster.
 #[derive(Clone)]
-pub struct Sim {}
+pub struct Sim(Arc<Shared>);
+
+struct Shared {
+    world: Mutex<World>,
+    clock: Clock,
+    /// Tells the driver that something may be due earlier than it thinks.
+    sooner: Notify,
+}
 
 impl Sim {
     /// Builds the world and lets it live through its past, so that all is settled when the clock shows its present time.
     ///
     /// # Errors
     /// `invalid` when a manifest is refused (says which and why).
-    pub fn new(_options: Options, _clock: Clock) -> Result<Self> {
-        todo!()
+    pub fn new(options: Options, clock: Clock) -> Result<Self> {
+        let present = clock.now();
+        let start = present.saturating_sub(fixture::past(&options)).unwrap_or(Timestamp::MIN);
+        let mut world = World::new(options.seed, start);
+        super::bootstrap::lay(&mut world);
+        fixture::play(&mut world, &options, present)?;
+        world.run(present);
+        Ok(Self(Arc::new(Shared { world: Mutex::new(world), clock, sooner: Notify::new() })))
     }
 
     /// The API server.
     pub fn service(&self) -> Service {
-        todo!()
+        Service::new(self.clone())
     }
 
     /// Lets the cluster live: runs what is due and sleeps until the next, woken by writes. Never ends; to be spawned on the runtime that the clock follows.
     pub async fn live(self) {
-        todo!()
+        loop {
+            let (now, next) = {
+                let mut world = self.lock();
+                let now = self.0.clock.now();
+                (now, world.run(now))
+            };
+            let sooner = self.0.sooner.notified();
+            match next {
+                None => sooner.await,
+                Some(next) => {
+                    let wait = std::time::Duration::try_from(next.duration_since(now)).unwrap_or_default();
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        () = sooner => {}
+                    }
+                }
+            }
+        }
     }
 
     /// The present of the simulated cluster's clock.
     pub fn now(&self) -> Timestamp {
-        todo!()
+        self.0.clock.now()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        // A panic of one request must not end the cluster for the others.
+        self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uses the world at its present: what was due before is done, and the driver learns what is due after.
+    pub fn with<T>(&self, use_it: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.lock();
+        let before = world.run(self.0.clock.now());
+        let outcome = use_it(&mut world);
+        let after = world.next_due();
+        drop(world);
+        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
+            self.0.sooner.notify_one();
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uid_is_a_uuid_of_version_four_and_follows_the_seed() {
+        let uid = |seed| World::new(seed, Timestamp::UNIX_EPOCH).uid();
+        assert_eq!(uid(1), uid(1));
+        assert_ne!(uid(1), uid(2));
+        assert_eq!((uid(1).len(), &uid(1)[14..15]), (36, "4"));
+        assert!("89ab".contains(&uid(1)[19..20]));
+    }
+
+    #[test]
+    fn times_are_written_as_the_api_writes_them() {
+        let time: Timestamp = "2026-11-22T19:23:59.123456789Z".parse().expect("a time");
+        assert_eq!(stamp(time), "2026-11-22T19:23:59Z");
+        assert_eq!(micro_stamp(time), "2026-11-22T19:23:59.123456Z");
     }
 }

@@ -8,6 +8,8 @@ pub mod controllers;
 pub mod failure;
 mod fixture;
 pub mod kinds;
+pub mod patch;
+pub mod schema;
 pub mod server;
 pub mod store;
 pub mod world;

@@ -230,13 +230,19 @@ impl Schemas {
     fn read() -> Self {
         // The data is part of the program; a test reads it whole.
         let document: Value = serde_json::from_str(SCHEMAS).expect("the schemas are JSON");
-        let definitions = document["schemas"].as_object().expect("the schemas are a map");
-        let mut all = Schemas { types: Vec::new(), by_name: BTreeMap::new(), by_kind: BTreeMap::new(), go: read_go() };
+        let mut definitions = document["schemas"].as_object().expect("the schemas are a map").clone();
+        let mut all = Schemas { types: Vec::new(), by_name: BTreeMap::new(), by_kind: BTreeMap::new(), go: read_go(GO_TYPES) };
+        #[cfg(test)]
+        {
+            let (more, go) = tests::more_types();
+            definitions.extend(more);
+            all.go.extend(read_go(&go));
+        }
         for name in definitions.keys() {
             all.by_name.insert(name.clone(), all.types.len());
             all.types.push(Type::of_shape(Shape::Raw));
         }
-        for (name, definition) in definitions {
+        for (name, definition) in &definitions {
             let at = all.by_name[name];
             let path = go_path(name);
             let go = path.rsplit('/').next().unwrap_or_default().to_owned();
@@ -341,8 +347,8 @@ impl Type {
     }
 }
 
-fn read_go() -> BTreeMap<String, Vec<GoField>> {
-    let rows: BTreeMap<String, Vec<Vec<String>>> = serde_json::from_str(GO_TYPES).expect("the Go types are JSON");
+fn read_go(text: &str) -> BTreeMap<String, Vec<GoField>> {
+    let rows: BTreeMap<String, Vec<Vec<String>>> = serde_json::from_str(text).expect("the Go types are JSON");
     let field = |row: Vec<String>| {
         let mut row = row.into_iter();
         let mut next = || row.next().unwrap_or_default();
@@ -370,6 +376,13 @@ fn strings(value: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The types of upstream's own tests of strategic merges.
+    pub(super) fn more_types() -> (serde_json::Map<String, Value>, String) {
+        let mut more: Value = serde_json::from_str(include_str!("data/test-schemas.json")).unwrap();
+        let Value::Object(schemas) = more["schemas"].take() else { panic!("no schemas") };
+        (schemas, more["go"].to_string())
+    }
 
     #[test]
     fn every_struct_of_the_schemas_has_its_go_shape() {

@@ -162,7 +162,11 @@ fn merge_map(mut original: Object, mut patch: Object, ty: &'static Type) -> Merg
 }
 
 fn bad_patch_type(directive: &Value, patch: &Object) -> Refusal {
-    Refusal::Other(format!("unknown patch type: {} in map: {}", go_print(directive), go_print(&Value::Object(patch.clone()))))
+    let shown = match directive {
+        Value::String(text) => text.clone(),
+        other => format!("%!s({}={})", go_type(other), go_print(other)),
+    };
+    Refusal::Other(format!("unknown patch type: {shown} in map: {}", go_print(&Value::Object(patch.clone()))))
 }
 
 /// The list's name, if the key is one of a list of what to delete.
@@ -460,5 +464,34 @@ pub(crate) fn go_print(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => format!("map[{}]", map.iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect::<Vec<_>>().join(" ")),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::schema;
+
+    /// Upstream's test cases, and random patches made by upstream's code, with the answers of upstream's code.
+    #[test]
+    fn patches_merge_as_upstreams_code_merges_them() {
+        let cases: Vec<Value> = serde_json::from_str(include_str!("../data/test-strategic.json")).unwrap();
+        let ty = schema::named("test.MergeItem").unwrap();
+        let mut failed = Vec::new();
+        for case in &cases {
+            let actual = strategic(ty, &case["original"], &case["patch"]);
+            let same = match (&actual, case.get("error").and_then(Value::as_str)) {
+                (Ok(actual), None) => *actual == case["result"],
+                (Err(actual), Some(expected)) => actual.message() == expected,
+                _ => false,
+            };
+            if !same {
+                failed.push(format!(
+                    "{}\n  original {}\n  patch {}\n  expected {}{}\n  actual {actual:?}",
+                    case["name"], case["original"], case["patch"], case["result"], case["error"]
+                ));
+            }
+        }
+        assert!(failed.is_empty(), "{} of {} differ:\n{}", failed.len(), cases.len(), failed.join("\n"));
     }
 }

@@ -5,4 +5,5 @@ pub mod diff;
 pub mod live;
 pub mod screen;
 pub mod table;
+pub mod text;
 pub mod words;

@@ -1,7 +1,12 @@
 //! The live API: connecting, reading, watching, and the one writer. Objects are JSON values; nothing here decides anything.
 
 pub mod connect;
+pub mod discovery;
+mod failure;
+mod kubeconfig;
 pub mod read;
+mod request;
+pub mod table;
 pub mod watch;
 pub mod write;
 

@@ -1,9 +1,26 @@
 //! From a kubeconfig (several files, contexts, exec plugins), the in-cluster configuration or an in-process service to a lazily connected cluster.
+//!
+//! Which configuration is meant is `kubeconfig`'s; what a request looks like and how long it may take is `request`'s.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use base64::Engine as _;
+use kube::Client;
+use kube::client::AuthError;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::discovery::Catalog;
+use super::kubeconfig::{self, Chosen, Environment, Origin};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long making a connection may take, TLS included. Less than `request::LIMIT`, so that what failed is known and not only that time ran out.
+const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+
+/// How long a credential plugin may take: some open a browser and wait for a person.
+const PLUGIN_LIMIT: Duration = Duration::from_secs(120);
 
 /// Which cluster is meant: the flags that kubectl knows.
 #[derive(Clone, Debug, Default)]
@@ -25,20 +42,48 @@ pub struct ContextEntry {
 }
 
 /// One cluster as one user in one context; cheap to clone; connects on the first request.
+///
+/// # Limits
+/// The client lives on the runtime of the first request: use one cluster on one runtime.
 #[derive(Clone)]
-pub struct Cluster {}
+pub struct Cluster(Arc<Inner>);
+
+struct Inner {
+    context: String,
+    namespace: String,
+    server: String,
+    user: Option<String>,
+    clock: Clock,
+    source: Source,
+    client: AsyncMutex<Option<Client>>,
+    catalog: AsyncMutex<Option<Arc<Catalog>>>,
+}
+
+enum Source {
+    Configured(Box<Chosen>),
+    /// Called on the first request, since a client must be made inside a runtime.
+    Service(Mutex<Box<dyn FnMut() -> Client + Send>>),
+}
 
 impl Cluster {
     /// Reads the configuration files; makes no request.
     ///
     /// # Errors
     /// `unreachable` when there is no configuration at all or a file cannot be read or parsed (says which), `not_found` for an unknown context (with the nearest).
-    pub fn configured(_connection: &Connection, _clock: Clock) -> Result<Self> {
-        todo!()
+    pub fn configured(connection: &Connection, clock: Clock) -> Result<Self> {
+        let chosen = kubeconfig::choose(connection, &Environment::of_process())?;
+        Ok(Self::new(
+            chosen.context.clone(),
+            chosen.namespace.clone(),
+            chosen.server.to_string().trim_end_matches('/').to_owned(),
+            chosen.user.clone(),
+            clock,
+            Source::Configured(Box::new(chosen)),
+        ))
     }
 
     /// A cluster behind an in-process service.
-    pub fn in_process<S, B>(_service: S, _context: &str, _namespace: &str, _clock: Clock) -> Self
+    pub fn in_process<S, B>(service: S, context: &str, namespace: &str, clock: Clock) -> Self
     where
         S: tower::Service<http::Request<kube::client::Body>, Response = http::Response<B>> + Send + Clone + 'static,
         S::Future: Send + 'static,
@@ -46,25 +91,164 @@ impl Cluster {
         B: http_body::Body<Data = bytes::Bytes> + Send + 'static,
         B::Error: Into<tower::BoxError>,
     {
-        todo!()
+        let default_namespace = namespace.to_owned();
+        let make = move || Client::new(service.clone(), default_namespace.clone());
+        Self::new(context.to_owned(), namespace.to_owned(), format!("in-process://{context}"), None, clock, Source::Service(Mutex::new(Box::new(make))))
+    }
+
+    fn new(context: String, namespace: String, server: String, user: Option<String>, clock: Clock, source: Source) -> Self {
+        let (client, catalog) = (AsyncMutex::new(None), AsyncMutex::new(None));
+        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog }))
     }
 
     /// All contexts that the configuration has, in its order.
-    pub fn contexts(_connection: &Connection) -> Result<Vec<ContextEntry>> {
-        todo!()
+    pub fn contexts(connection: &Connection) -> Result<Vec<ContextEntry>> {
+        kubeconfig::contexts(connection, &Environment::of_process())
     }
 
     pub fn context(&self) -> &str {
-        todo!()
+        &self.0.context
     }
 
     /// The context's own namespace, `default` when it names none.
     pub fn namespace(&self) -> &str {
-        todo!()
+        &self.0.namespace
     }
 
     /// The server's URL, for messages.
     pub fn server(&self) -> &str {
-        todo!()
+        &self.0.server
     }
+
+    /// The kubeconfig's name for the user, when it has one.
+    pub fn user(&self) -> Option<&str> {
+        self.0.user.as_deref()
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn catalog(&self) -> &AsyncMutex<Option<Arc<Catalog>>> {
+        &self.0.catalog
+    }
+
+    /// Where the configuration stands, for hints.
+    pub(super) fn origin(&self) -> String {
+        match &self.0.source {
+            Source::Configured(chosen) => chosen.origin.describe(),
+            Source::Service(_) => "this process".to_owned(),
+        }
+    }
+
+    /// Whether a request may have to wait for a credential plugin.
+    pub(super) fn has_plugin(&self) -> bool {
+        matches!(&self.0.source, Source::Configured(chosen) if matches!(&chosen.origin, Origin::Files { auth, .. } if auth.exec.is_some() || auth.auth_provider.is_some()))
+    }
+
+    /// The client, made now when there is none yet or its certificate has expired.
+    pub(super) async fn client(&self) -> Result<Client> {
+        let mut slot = self.0.client.lock().await;
+        let expired = |client: &Client| client.valid_until().is_some_and(|end| end.duration_since(self.0.clock.now()) < jiff::SignedDuration::from_secs(10));
+        if let Some(client) = slot.as_ref().filter(|client| !expired(client)) {
+            return Ok(client.clone());
+        }
+        let client = match &self.0.source {
+            Source::Service(make) => (*make.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(),
+            Source::Configured(chosen) => {
+                let chosen = chosen.clone();
+                // Plugins run as blocking child processes, and certificates are files.
+                let building = tokio::task::spawn_blocking(move || build(&chosen));
+                match tokio::time::timeout(PLUGIN_LIMIT, building).await {
+                    Ok(Ok(built)) => built?,
+                    Ok(Err(error)) => return Err(Error::unreachable(format!("cannot set up the connection to {}: {error}", self.server()))),
+                    Err(_) => {
+                        let message = format!("the credential plugin of context {:?} did not answer within {} s", self.context(), PLUGIN_LIMIT.as_secs());
+                        return Err(Error::new(ErrorKind::Unauthorized, message));
+                    }
+                }
+            }
+        };
+        Ok(slot.insert(client).clone())
+    }
+
+    /// Forgets the client, so that the next request asks the credential plugin again.
+    pub(super) async fn forget_client(&self) {
+        *self.0.client.lock().await = None;
+    }
+}
+
+/// Blocks on files and credential plugins; must run inside a runtime's context.
+fn build(chosen: &Chosen) -> Result<Client> {
+    let mut config = kube::Config::new(chosen.server.clone());
+    config.default_namespace = chosen.namespace.clone();
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    // Reads are retried by `request` within their limit; writes never are.
+    config.default_retry = false;
+    let unusable = |what: String| Error::unreachable(format!("context {:?} in {} cannot be used: {what}", chosen.context, chosen.origin.describe()));
+    match &chosen.origin {
+        Origin::Files { cluster, auth, .. } => {
+            config.auth_info = (**auth).clone();
+            config.accept_invalid_certs = cluster.insecure_skip_tls_verify == Some(true);
+            config.tls_server_name = cluster.tls_server_name.clone().filter(|name| !name.is_empty());
+            config.disable_compression = cluster.disable_compression == Some(true);
+            if let Some(data) = cluster.certificate_authority_data.as_deref().filter(|data| !data.is_empty()) {
+                let bytes = base64::engine::general_purpose::STANDARD.decode(data.trim());
+                let bytes = bytes.map_err(|error| unusable(format!("its certificate-authority-data is not base64: {error}")))?;
+                config.root_cert = Some(certificates(&bytes).map_err(|reason| unusable(format!("its certificate-authority-data {reason}")))?);
+            } else if let Some(path) = cluster.certificate_authority.as_deref().filter(|path| !path.is_empty()) {
+                let bytes = std::fs::read(path).map_err(|error| unusable(format!("cannot read its certificate-authority {path}: {error}")))?;
+                config.root_cert = Some(certificates(&bytes).map_err(|reason| unusable(format!("its certificate-authority {path} {reason}")))?);
+            }
+        }
+        Origin::InCluster(directory) => {
+            let authority = directory.join("ca.crt");
+            let bytes = std::fs::read(&authority).map_err(|error| unusable(format!("cannot read {}: {error}", authority.display())))?;
+            config.root_cert = Some(certificates(&bytes).map_err(|reason| unusable(format!("{} {reason}", authority.display())))?);
+            config.root_cert_file = Some(authority);
+            config.auth_info.token_file = Some(directory.join("token").to_string_lossy().into_owned());
+        }
+    }
+    if let Some(proxy) = &chosen.proxy {
+        let parsed = proxy.parse().map_err(|error| unusable(format!("its proxy {proxy:?} is not a URL: {error}")))?;
+        config.proxy_url = Some(parsed);
+    }
+    Client::try_from(config).map_err(|error| match &error {
+        kube::Error::Auth(problem) => credentials_failed(chosen, problem),
+        other => unusable(other.to_string()).hint("check the files and data of its cluster and user"),
+    })
+}
+
+/// The certificates of a PEM text, as DER.
+fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let parts = pem::parse_many(pem).map_err(|error| format!("is not PEM: {error}"))?;
+    let found: Vec<_> = parts.into_iter().filter(|part| part.tag() == "CERTIFICATE").map(pem::Pem::into_contents).collect();
+    if found.is_empty() { Err("holds no certificate".to_owned()) } else { Ok(found) }
+}
+
+/// Never shows the plugin's output on stdout or its environment: those are credentials.
+fn credentials_failed(chosen: &Chosen, problem: &AuthError) -> Error {
+    let exec = match &chosen.origin {
+        Origin::Files { auth, .. } => auth.exec.as_ref(),
+        Origin::InCluster(_) => None,
+    };
+    let command = exec.and_then(|exec| exec.command.as_deref()).unwrap_or("the credential plugin");
+    let what = match problem {
+        AuthError::AuthExecStart(error) => format!("cannot run the credential plugin {command}: {error}"),
+        AuthError::AuthExecRun { out, .. } => {
+            let words = String::from_utf8_lossy(&out.stderr);
+            match words.lines().rev().find(|line| !line.trim().is_empty()) {
+                Some(line) => format!("the credential plugin {command} failed ({}): {}", out.status, line.trim()),
+                None => format!("the credential plugin {command} failed ({})", out.status),
+            }
+        }
+        AuthError::AuthExecParse(_) => format!("the credential plugin {command} printed no ExecCredential"),
+        other => other.to_string(),
+    };
+    let mut error = Error::new(ErrorKind::Unauthorized, format!("no credentials for context {:?}: {what}", chosen.context));
+    error = match exec.and_then(|exec| exec.install_hint.as_deref()).filter(|_| matches!(problem, AuthError::AuthExecStart(_))) {
+        Some(hint) => error.hint(hint.trim()),
+        None => error,
+    };
+    error.hint(format!("check the user of this context in {}", chosen.origin.describe()))
 }

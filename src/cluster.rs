@@ -6,6 +6,8 @@ mod failure;
 mod kubeconfig;
 pub mod read;
 mod request;
+#[cfg(test)]
+mod scripted;
 pub mod table;
 pub mod watch;
 pub mod write;

@@ -65,6 +65,10 @@ impl Failure {
         Failure::Silent { cause: Cause::TimedOut, sent: Sent::Perhaps }
     }
 
+    pub fn dropped(reason: &str) -> Self {
+        Failure::Silent { cause: Cause::Dropped(reason.to_owned()), sent: Sent::Perhaps }
+    }
+
     pub fn garbled(reason: &str, bytes: &[u8]) -> Self {
         let start: String = String::from_utf8_lossy(&bytes[..bytes.len().min(120)]).chars().filter(|it| !it.is_control()).take(80).collect();
         Failure::Silent { cause: Cause::Garbled(format!("{reason}; it begins with {start:?}")), sent: Sent::Perhaps }
@@ -113,15 +117,6 @@ impl Failure {
             }
             Failure::Silent { cause: Cause::Dropped(_), .. } => Some(pause),
             _ => None,
-        }
-    }
-
-    /// Whether a watch may outlive it: the server is away or busy, and nobody has refused anything.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Failure::Refused(refusal) => refusal.code >= 500 || refusal.code == 429 || refusal.code == 408,
-            Failure::Silent { cause, .. } => !matches!(cause, Cause::Certificate(_) | Cause::ClientCertificate(_) | Cause::Credentials(_)),
-            Failure::Local(error) => error.kind() == ErrorKind::Unreachable,
         }
     }
 

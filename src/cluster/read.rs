@@ -215,3 +215,187 @@ impl Cluster {
         Ok(self.ask_json(&ask).await?["status"]["allowed"] == true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::scripted::{Reply, Scripted, Step, status};
+    use crate::error::ErrorKind;
+    use crate::resource::DEPLOYMENT;
+    use std::io::ErrorKind as Io;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    fn web() -> Target {
+        Target::new(&DEPLOYMENT, Some("shop"), "web")
+    }
+
+    fn page(version: &str, token: &str, names: &[&str]) -> Reply {
+        let items: Vec<Value> = names.iter().map(|name| json!({ "metadata": { "name": name } })).collect();
+        Reply::Json(200, json!({ "kind": "DeploymentList", "metadata": { "resourceVersion": version, "continue": token }, "items": items }))
+    }
+
+    async fn names(server: &Scripted) -> Vec<String> {
+        let selection = Selection { namespace: Some("shop".into()), labels: Some("app=web".into()), ..Selection::default() };
+        let found = server.cluster().list(&DEPLOYMENT, &selection).await.expect("a list");
+        assert!(found.iter().all(|object| object["kind"] == "Deployment" && object["apiVersion"] == "apps/v1"));
+        found.iter().map(|object| object["metadata"]["name"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_comes_page_by_page() {
+        let server = Scripted::new([page("5", "more", &["a", "b"]), page("5", "", &["c"])]);
+        assert_eq!(names(&server).await, ["a", "b", "c"]);
+        let path = "GET /apis/apps/v1/namespaces/shop/deployments?labelSelector=app%3Dweb&limit=500";
+        assert_eq!(server.lines(), [path.to_owned(), format!("{path}&continue=more")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_continuation_that_expired_begins_the_list_anew_once() {
+        let gone = || Reply::Json(410, status(410, "Expired", "The provided continue parameter is too old"));
+        let server = Scripted::new([page("5", "more", &["a"]), gone(), page("9", "", &["b", "c"])]);
+        assert_eq!(names(&server).await, ["b", "c"]);
+        assert_eq!(server.lines()[2], "GET /apis/apps/v1/namespaces/shop/deployments?labelSelector=app%3Dweb");
+        let server = Scripted::new([gone()]);
+        let error = server.cluster().list(&DEPLOYMENT, &Selection::default()).await.expect_err("nothing to begin anew");
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_is_tried_again_while_the_server_is_busy() {
+        let fine = || Reply::Json(200, json!({ "kind": "Deployment" }));
+        for trouble in [Reply::Busy(503, 1), Reply::Busy(429, 2), Reply::Broken(Io::ConnectionReset), Reply::Stream(vec![Step::Text("{"), Step::Break])] {
+            let server = Scripted::new([trouble.clone(), fine()]);
+            let before = Instant::now();
+            server.cluster().get(&web()).await.unwrap_or_else(|error| panic!("{trouble:?}: {error}"));
+            assert_eq!(server.seen().len(), 2, "{trouble:?}");
+            assert!(before.elapsed() >= Duration::from_millis(100));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_read_takes_longer_than_its_limit() {
+        let busy = std::iter::repeat_n(Reply::Busy(503, 1), 20);
+        let hanging = Reply::Stream(vec![Step::Text("{"), Step::Pause(Duration::from_secs(9)), Step::Text(" "), Step::Hang]);
+        for (replies, limit) in [(busy.collect::<Vec<_>>(), 5), (vec![Reply::Silence], 5), (vec![Reply::Busy(503, 60)], 5), (vec![hanging], 20)] {
+            let before = Instant::now();
+            let error = Scripted::new(replies).cluster().get(&web()).await.expect_err("no answer");
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+            assert!(before.elapsed() <= Duration::from_secs(limit), "{:?} for {error}", before.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_would_answer_otherwise_is_asked_once() {
+        for trouble in [
+            Reply::Json(404, status(404, "NotFound", "x")),
+            Reply::Json(403, status(403, "Forbidden", "x")),
+            Reply::Broken(Io::ConnectionRefused),
+            Reply::Raw(200, "<html>"),
+        ] {
+            let server = Scripted::new([trouble.clone()]);
+            server.cluster().get(&web()).await.expect_err("a failure");
+            assert_eq!(server.seen().len(), 1, "{trouble:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_have_our_kinds_and_the_servers_words() {
+        let with = |code: u16, reason: &str, message: &str, details: Value| {
+            let mut status = status(code, reason, message);
+            status["details"] = details;
+            Reply::Json(code, status)
+        };
+        let cause = |field: &str, message: &str| json!({ "field": field, "message": message, "reason": "FieldValueInvalid" });
+        let cases = [
+            (
+                with(404, "NotFound", "deployments.apps \"web\" not found", json!({ "name": "web", "kind": "deployments", "group": "apps" })),
+                ErrorKind::NotFound,
+                "deployments.apps \"web\" not found",
+            ),
+            (
+                Reply::Raw(404, "404 page not found"),
+                ErrorKind::NotFound,
+                "the API server in-process://test (context \"test\") does not serve deployments.apps: cannot get deployment/web: 404 page not found",
+            ),
+            (with(409, "Conflict", "the object has been modified", json!({})), ErrorKind::Conflict, "the object has been modified"),
+            (
+                with(422, "Invalid", "x", json!({ "kind": "Deployment", "name": "web", "causes": [cause("spec.a", "Required value")] })),
+                ErrorKind::Invalid,
+                "The Deployment \"web\" is invalid: spec.a: Required value",
+            ),
+            (
+                with(422, "Invalid", "x", json!({ "kind": "Deployment", "name": "web", "causes": [cause("a", "b"), cause("a", "b"), cause("c", "d")] })),
+                ErrorKind::Invalid,
+                "The Deployment \"web\" is invalid:\n* a: b\n* c: d",
+            ),
+            (
+                with(400, "BadRequest", "strict decoding error: unknown field \"spec.foo\"", json!({})),
+                ErrorKind::Invalid,
+                "strict decoding error: unknown field \"spec.foo\"",
+            ),
+            (
+                Reply::Json(401, status(401, "Unauthorized", "Unauthorized")),
+                ErrorKind::Unauthorized,
+                "the API server in-process://test (context \"test\") does not accept the credentials",
+            ),
+            (
+                Reply::Json(500, status(500, "InternalError", "boom")),
+                ErrorKind::Unreachable,
+                "cannot get deployment/web: the API server in-process://test (context \"test\") failed: boom",
+            ),
+            (
+                Reply::Raw(302, "moved"),
+                ErrorKind::Unreachable,
+                "cannot get deployment/web: the API server in-process://test (context \"test\") answered 302 Found: moved",
+            ),
+        ];
+        for (reply, kind, message) in cases {
+            let error = Scripted::new([reply]).cluster().get(&web()).await.expect_err("a refusal");
+            assert_eq!((error.kind(), error.message()), (kind, message));
+            assert_eq!(error.about(), Some("deployment/web"));
+        }
+        let forbidden = status(403, "Forbidden", "deployments.apps \"web\" is forbidden: User \"ann\" cannot get resource");
+        let error = Scripted::new([Reply::Json(403, forbidden)]).cluster().get(&web()).await.expect_err("forbidden");
+        assert!(error.hints()[0].starts_with("`kubectl auth can-i get deployments.apps -n shop`"), "{:?}", error.hints());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_without_tables_gets_name_and_age() {
+        let made = jiff::Timestamp::UNIX_EPOCH.to_string();
+        let items = json!([{ "metadata": { "name": "a", "creationTimestamp": made } }]);
+        let server = Scripted::new([Reply::Json(200, json!({ "kind": "WidgetList", "metadata": { "resourceVersion": "7" }, "items": items }))]);
+        let table = server.cluster().table(&DEPLOYMENT, &Selection::default(), Include::Metadata).await.expect("a table");
+        assert_eq!((&table["rows"][0]["cells"][0], &table["metadata"]["resourceVersion"]), (&json!("a"), &json!("7")));
+        assert_eq!(table["columnDefinitions"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn logs_are_asked_for_as_kubectl_does() {
+        let server = Scripted::new([Reply::Raw(200, "one\ntwo\n")]);
+        let options = LogOptions { container: Some("web".into()), tail: Some(20), since_s: Some(60), previous: true };
+        assert_eq!(server.cluster().logs("shop", "web-1", &options).await.expect("a log"), "one\ntwo\n");
+        assert_eq!(server.lines(), ["GET /api/v1/namespaces/shop/pods/web-1/log?container=web&tailLines=20&sinceSeconds=60&previous=true"]);
+    }
+
+    #[tokio::test]
+    async fn a_black_hole_ends_as_unreachable_within_five_seconds() {
+        let hole = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = hole.local_addr().expect("an address").port();
+        for scheme in ["http", "https"] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let file = dir.path().join("config");
+            let config = format!(
+                "current-context: c\nclusters: [{{name: c, cluster: {{server: '{scheme}://127.0.0.1:{port}'}}}}]\ncontexts: [{{name: c, context: {{cluster: c}}}}]\n"
+            );
+            std::fs::write(&file, config).expect("a file");
+            let connection = crate::cluster::Connection { kubeconfig: Some(file), ..Default::default() };
+            let cluster = Cluster::configured(&connection, crate::clock::Clock::wall()).expect("a configuration");
+            let before = Instant::now();
+            let error = cluster.get(&web()).await.expect_err("nobody answers");
+            assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+            assert!(error.message().contains("did not answer within 5 s"), "{error}");
+            assert!(before.elapsed() < Duration::from_millis(5500), "{:?}", before.elapsed());
+        }
+    }
+}

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::connect::Cluster;
-use super::read::{Include, Selection, about_all, collection, get};
+use super::read::{Include, Selection, get};
 use super::request::Path;
 use crate::error::Result;
 use crate::resource::{Resource, Target};
@@ -71,10 +71,6 @@ impl Cluster {
             None => vec![answer],
         };
         plain(&objects, include, self.clock().now())
-    }
-
-    pub(super) fn table_path(&self, resource: &Resource, selection: &Selection) -> Result<(String, super::request::Subject)> {
-        Ok((collection(resource, selection.namespace.as_deref())?, about_all("watch", resource, selection)))
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! No alternate screen and no hidden cursor: whatever ends the process, the terminal stays as it is and the last frame can be read.
 
+mod frame;
+
+pub use frame::{Canvas, Scene, rollout_frame, summary_frame};
+
 use super::screen::{Screen, Stream, Text, Tone};
 
 /// A live region; where there is no terminal every line that differs from the frame before is printed.
@@ -35,6 +39,11 @@ impl Live {
     /// Columns that a frame may have.
     pub fn columns(&self) -> usize {
         self.screen.sink(self.stream).size().map_or_else(|| self.screen.columns(), |(columns, _)| usize::from(columns))
+    }
+
+    /// What a frame can be drawn with.
+    pub fn canvas(&self) -> Canvas {
+        Canvas { columns: self.columns(), unicode: self.screen.unicode }
     }
 
     /// Shows a frame in place of the one before, cut to the terminal's width and height.

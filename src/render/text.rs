@@ -81,6 +81,13 @@ impl Text {
         self.with(Tone::Plain, text)
     }
 
+    /// Adds a whole text.
+    #[must_use]
+    pub fn with_all(mut self, other: Text) -> Self {
+        self.append(other);
+        self
+    }
+
     pub fn push(&mut self, tone: Tone, text: impl Into<String>) {
         let text = text.into();
         if !text.is_empty() {

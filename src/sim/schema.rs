@@ -7,6 +7,11 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+pub mod decode;
+pub mod parse;
+pub mod quantity;
+pub mod time;
+
 /// The schemas of the types, as the server publishes them, without prose.
 const SCHEMAS: &str = include_str!("data/schemas.json");
 /// The Go structs behind the types: per struct a list of `[field, json name, type, options, what is behind a named type]`; options are
@@ -104,6 +109,8 @@ pub struct Field {
     pub omit: Omit,
     /// A Go pointer: absent and zero are different.
     pub pointer: bool,
+    /// The embedded structs that the field comes from, by their Go names, which the server's errors show.
+    pub embedded: Vec<String>,
 }
 
 impl Field {
@@ -303,15 +310,15 @@ impl Schemas {
     fn fields(&mut self, schema: &Value, path: &str) -> Struct {
         let mut fields = Struct::default();
         let mut order = Vec::new();
-        self.flatten(path, &mut order);
+        self.flatten(path, &[], &mut order);
         let properties = schema["properties"].as_object();
         // A property that Go's struct does not have: an alias kept for old clients. It comes last.
         for name in properties.into_iter().flat_map(|properties| properties.keys()) {
-            if !order.iter().any(|(json, ..)| json == name) {
-                order.push((name.clone(), String::new(), Omit::Empty, String::new()));
+            if !order.iter().any(|(_, json, ..)| json == name) {
+                order.push((Vec::new(), name.clone(), String::new(), Omit::Empty, String::new()));
             }
         }
-        for (name, go, omit, behind) in order {
+        for (embedded, name, go, omit, behind) in order {
             let Some(property) = properties.and_then(|properties| properties.get(&name)) else { continue };
             let field = Field {
                 link: self.link(property, go.trim_start_matches('*'), &behind),
@@ -321,6 +328,7 @@ impl Schemas {
                 atomic: property["x-kubernetes-map-type"].as_str().map(|kind| kind == "atomic"),
                 omit,
                 pointer: go.starts_with('*'),
+                embedded,
                 name: name.clone(),
             };
             fields.by_name.insert(name, fields.fields.len());
@@ -330,12 +338,12 @@ impl Schemas {
     }
 
     /// The JSON fields of a Go struct, those of inlined structs in their place.
-    fn flatten(&self, path: &str, into: &mut Vec<(String, String, Omit, String)>) {
+    fn flatten(&self, path: &str, embedded: &[String], into: &mut Vec<(Vec<String>, String, String, Omit, String)>) {
         for field in self.go.get(path).into_iter().flatten() {
             if field.inline {
-                self.flatten(&field.behind, into);
+                self.flatten(&field.behind, &[embedded, std::slice::from_ref(&field.name)].concat(), into);
             } else if !field.skipped {
-                into.push((field.json.clone(), field.ty.clone(), field.omit, field.behind.clone()));
+                into.push((embedded.to_vec(), field.json.clone(), field.ty.clone(), field.omit, field.behind.clone()));
             }
         }
     }

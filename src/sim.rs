@@ -2,16 +2,28 @@
 //!
 //! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
 
+mod answer;
 pub mod api;
+mod body;
 mod bootstrap;
 pub mod controllers;
+mod discovery;
 pub mod failure;
 mod fixture;
 pub mod kinds;
+mod list;
+mod names;
+mod negotiate;
 pub mod patch;
+mod route;
 pub mod schema;
+mod selector;
 pub mod server;
+mod shape;
 pub mod store;
+mod table;
+mod views;
+mod watch;
 pub mod world;
 
 pub use server::Service;

@@ -21,13 +21,15 @@ struct Status {
     reason: &'static str,
     message: String,
     details: Map<String, Value>,
+    /// Where a client can go on with an expired list.
+    go_on: Option<String>,
 }
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 impl Failure {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Status { code, reason, message: message.into(), details: Map::new() }))
+        Self(Box::new(Status { code, reason, message: message.into(), details: Map::new(), go_on: None }))
     }
 
     fn about(mut self, kind: Kind, name: &str) -> Self {
@@ -56,6 +58,11 @@ impl Failure {
     /// The answer to a path that nothing is served at.
     pub fn no_such_path() -> Self {
         Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// The answer to a method that the path does not take.
+    pub fn not_allowed() -> Self {
+        Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
     }
 
     pub fn already_exists(kind: Kind, name: &str) -> Self {
@@ -96,6 +103,17 @@ impl Failure {
 
     pub fn expired(message: impl Into<String>) -> Self {
         Self::new(410, "Expired", message)
+    }
+
+    /// An expired list, with the token that goes on from what is there now.
+    pub fn expired_list(token: String) -> Self {
+        let mut failure = Self::expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the \
+             continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects \
+             that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+        );
+        failure.0.go_on = Some(token);
+        failure
     }
 
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
@@ -193,6 +211,9 @@ impl Failure {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.0.message, "reason": self.0.reason, "code": self.0.code,
         });
+        if let Some(token) = &self.0.go_on {
+            status["metadata"]["continue"] = token.as_str().into();
+        }
         if !self.0.details.is_empty() {
             status["details"] = Value::Object(self.0.details.clone());
         }

@@ -1,35 +1,30 @@
-//! The API server's HTTP face as a `tower::Service`.
+//! The API server's HTTP face as a `tower::Service`: takes a request whole, hands it to `answer`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
 
+pub use super::body::Body;
+
+use super::answer::{self, Asked};
+use super::failure::Failure;
 use super::world::Sim;
+
+/// The largest body that is read, as the real server's.
+const BODY_MOST: usize = 3 * 1024 * 1024;
 
 /// The service to give to `kube::Client`, or to serve on a socket.
 #[derive(Clone)]
 pub struct Service {
-    #[expect(dead_code, reason = "the next step answers requests from it")]
     sim: Sim,
 }
 
 impl Service {
     pub(super) fn new(sim: Sim) -> Self {
         Self { sim }
-    }
-}
-
-/// A response body: whole, or a stream (watch, followed logs).
-pub struct Body {}
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(self: Pin<&mut Self>, _ctx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        Poll::Ready(None)
     }
 }
 
@@ -46,7 +41,29 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _request: http::Request<B>) -> Self::Future {
-        todo!()
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let sim = self.sim.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = match read(body).await {
+                Ok(body) => body,
+                Err(failure) => return Ok(answer::failed(&failure)),
+            };
+            Ok(answer::answer(&sim, &Asked::new(&head, body)))
+        })
+    }
+}
+
+async fn read<B>(body: B) -> Result<Bytes, Failure>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: std::fmt::Display,
+{
+    // `Limited` wants an error that is one; the body's need only be shown.
+    let body = body.map_err(|error| std::io::Error::other(error.to_string()));
+    match Limited::new(Box::pin(body), BODY_MOST).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Failure::too_large(&format!("limit is {BODY_MOST}"))),
+        Err(error) => Err(Failure::bad_request(error.to_string())),
     }
 }

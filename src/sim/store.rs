@@ -69,7 +69,9 @@ type Objects = BTreeMap<String, Arc<Value>>;
 #[derive(Debug, Default)]
 pub struct Store {
     version: u64,
-    /// Changes up to this version can no longer be read back.
+    /// The last version of each kind whose change can no longer be read back.
+    dropped: BTreeMap<Kind, u64>,
+    /// Versions up to this one were compacted for all kinds.
     compacted: u64,
     kinds: Vec<Objects>,
     by_owner: BTreeMap<String, BTreeSet<(Kind, String)>>,
@@ -81,10 +83,6 @@ impl Store {
     /// The version of the last change, of whatever kind.
     pub fn version(&self) -> u64 {
         self.version
-    }
-
-    pub fn compacted(&self) -> u64 {
-        self.compacted
     }
 
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Arc<Value>> {
@@ -132,7 +130,7 @@ impl Store {
     ///
     /// `None` when that version is no longer in the log.
     pub fn undone(&self, kind: Kind, version: u64) -> Option<BTreeMap<String, Option<Arc<Value>>>> {
-        if version < self.compacted {
+        if version < self.forgotten(kind) {
             return None;
         }
         let mut past = BTreeMap::new();
@@ -142,13 +140,19 @@ impl Store {
         Some(past)
     }
 
-    /// The changes after `version`, oldest first; `None` when some of them are gone from the log.
-    pub fn since(&self, version: u64) -> Option<impl Iterator<Item = &LogEntry>> {
-        if version < self.compacted {
+    /// The changes of a kind after `version`, oldest first; `None` when some of them are gone from the log.
+    pub fn since(&self, kind: Kind, version: u64) -> Option<impl Iterator<Item = &LogEntry>> {
+        if version < self.forgotten(kind) {
             return None;
         }
         let from = self.log.partition_point(|it| it.version <= version);
-        Some(self.log.range(from..))
+        Some(self.log.range(from..).filter(move |it| it.kind == kind))
+    }
+
+    /// The version up to which changes of a kind cannot be read back. Each kind has its own, as each has its own watch cache in the real server: a quiet
+    /// kind can be watched from long ago.
+    pub fn forgotten(&self, kind: Kind) -> u64 {
+        self.dropped.get(&kind).copied().unwrap_or(0).max(self.compacted)
     }
 
     /// Keeps `object` in place of what is there, with the next version, and logs it.
@@ -201,7 +205,7 @@ impl Store {
         let old = entry.time.saturating_sub(HISTORY).unwrap_or(Timestamp::MIN);
         while self.log.len() > HISTORY_MOST || self.log.front().is_some_and(|it| it.time < old) {
             if let Some(gone) = self.log.pop_front() {
-                self.compacted = gone.version;
+                self.dropped.insert(gone.kind, gone.version);
             }
         }
         entry
@@ -254,8 +258,8 @@ mod tests {
         store.remove(Kind::PODS, "a", "x", None, time);
         let past = store.undone(Kind::PODS, 1).expect("still in the log");
         assert!(past["a/x"].is_some() && past["a/y"].is_none());
-        assert_eq!(store.since(1).map(|it| it.map(|it| it.change).collect()), Some(vec![Change::Added, Change::Deleted]));
+        assert_eq!(store.since(Kind::PODS, 1).map(|it| it.map(|it| it.change).collect()), Some(vec![Change::Added, Change::Deleted]));
         store.compact();
-        assert!(store.since(1).is_none() && store.since(3).is_some());
+        assert!(store.since(Kind::PODS, 1).is_none() && store.since(Kind::PODS, 3).is_some());
     }
 }

@@ -42,6 +42,8 @@ const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 pub struct World {
     pub store: Store,
     pub controllers: controllers::State,
+    /// What the present request's client is warned of.
+    pub warnings: Vec<String>,
     now: Timestamp,
     rng: Pcg64Mcg,
     due: BTreeMap<(Timestamp, u64), Work>,
@@ -55,6 +57,7 @@ impl World {
         Self {
             store: Store::default(),
             controllers: controllers::State::default(),
+            warnings: Vec::new(),
             now,
             rng: Pcg64Mcg::seed_from_u64(seed),
             due: BTreeMap::new(),
@@ -227,6 +230,11 @@ impl Sim {
     fn lock(&self) -> MutexGuard<'_, World> {
         // A panic of one request must not end the cluster for the others.
         self.0.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the world as it is, without doing what is due.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        look(&mut self.lock())
     }
 
     /// Uses the world at its present: what was due before is done, and the driver learns what is due after.

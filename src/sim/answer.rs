@@ -1,0 +1,220 @@
+//! One request, one response: which face of the server is asked, and how the outcome is written.
+//!
+//! Not here: what writes mean (`api`), and how a request's bytes come and go (`server`).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::discovery;
+use super::failure::{Failure, Result};
+use super::list::{self, ListOptions, parse_version};
+use super::negotiate::{self, Form};
+use super::route::{Place, Query, Route, route};
+use super::shape::{Include, Shaper};
+use super::watch::Watch;
+use super::world::{Sim, World};
+
+mod parts;
+mod reviews;
+mod write;
+
+/// A request, taken apart.
+#[derive(Debug)]
+pub struct Asked {
+    pub method: Method,
+    pub path: String,
+    pub query: Query,
+    pub accept: String,
+    pub content_type: String,
+    pub user_agent: String,
+    pub body: Bytes,
+}
+
+impl Asked {
+    pub fn new(head: &http::request::Parts, body: Bytes) -> Self {
+        let header = |name| head.headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+        // Several Accept headers mean the same as one with commas.
+        let accept: Vec<&str> = head.headers.get_all(header::ACCEPT).iter().filter_map(|it| it.to_str().ok()).collect();
+        Self {
+            method: head.method.clone(),
+            path: head.uri.path().to_owned(),
+            query: Query::parse(head.uri.query()),
+            accept: accept.join(","),
+            content_type: header(header::CONTENT_TYPE),
+            user_agent: header(header::USER_AGENT),
+            body,
+        }
+    }
+
+    fn form(&self) -> Result<Form> {
+        let mut form = negotiate::form(&self.accept)?;
+        // Whoever reads with bare eyes gets lines, as from the real server.
+        let bare = ["curl/", "Wget/", "Mozilla/"].iter().any(|it| self.user_agent.starts_with(it));
+        form.pretty = if self.query.get("pretty").is_some() { self.query.flag("pretty") } else { bare };
+        Ok(form)
+    }
+
+    fn is_read(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+}
+
+/// What a request comes to, before it is written.
+enum Answer {
+    Bytes { code: StatusCode, content_type: &'static str, bytes: Bytes },
+    Stream(Box<Watch>),
+}
+
+impl Answer {
+    fn ok((bytes, content_type): (Bytes, &'static str)) -> Self {
+        Self::Bytes { code: StatusCode::OK, content_type, bytes }
+    }
+
+    fn created((bytes, content_type): (Bytes, &'static str)) -> Self {
+        Self::Bytes { code: StatusCode::CREATED, content_type, bytes }
+    }
+
+    fn text(code: StatusCode, text: impl Into<String>) -> Self {
+        Self::Bytes { code, content_type: "text/plain; charset=utf-8", bytes: Bytes::from(text.into()) }
+    }
+}
+
+fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Response<Body> {
+    let (code, content_type, body) = match answer {
+        Answer::Bytes { code, content_type, bytes } => (code, content_type, Body::whole(if bodiless { Bytes::new() } else { bytes })),
+        Answer::Stream(watch) => (StatusCode::OK, "application/json", Body::watch(*watch)),
+    };
+    let mut response = http::Response::new(body);
+    *response.status_mut() = code;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
+    if content_type == negotiate::AGGREGATED {
+        headers.insert(header::VARY, header::HeaderValue::from_static("Accept"));
+    }
+    for warning in warnings {
+        let text: String = warning.chars().filter(|c| !c.is_control()).collect();
+        if let Ok(value) = header::HeaderValue::from_str(&format!("299 - \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))) {
+            headers.append(header::WARNING, value);
+        }
+    }
+    response
+}
+
+/// The response that tells of a failure.
+pub fn failed(failure: &Failure) -> http::Response<Body> {
+    let (bytes, content_type) = negotiate::write(&failure.to_value(), Form::default());
+    let code = StatusCode::from_u16(failure.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = response(Answer::Bytes { code, content_type, bytes }, &[], false);
+    if let Some(value) = failure.retry_after_s() {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(value));
+    }
+    response
+}
+
+/// Answers a request.
+pub fn answer(sim: &Sim, asked: &Asked) -> http::Response<Body> {
+    let (answer, warnings) = sim.with(|world| {
+        world.warnings.clear();
+        let answer = dispatch(sim, world, asked);
+        (answer, std::mem::take(&mut world.warnings))
+    });
+    match answer {
+        Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
+        Err(failure) => failed(&failure),
+    }
+}
+
+fn dispatch(sim: &Sim, world: &mut World, asked: &Asked) -> Result<Answer> {
+    let (route, watched) = route(&asked.path);
+    if let Route::Place(place) = route {
+        return at_place(sim, world, asked, &place, watched);
+    }
+    if !asked.is_read() && !matches!(route, Route::NoResource | Route::Nothing) {
+        return Err(Failure::not_allowed());
+    }
+    let plain = |value: Value| Ok(Answer::ok(negotiate::write(&value, Form { shape: negotiate::Shape::Object, ..asked.form()? })));
+    let aggregated = |core: bool| {
+        let (bytes, _) = negotiate::write(&discovery::aggregated(core), Form::default());
+        Ok(Answer::ok((bytes, negotiate::AGGREGATED)))
+    };
+    match route {
+        Route::Place(_) | Route::NoResource => Err(Failure::no_such_path()),
+        Route::Nothing => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
+        Route::Paths => plain(discovery::paths()),
+        Route::Version => plain(discovery::version()),
+        Route::Health => Ok(Answer::text(StatusCode::OK, if asked.query.get("verbose").is_some() { "[+]ping ok\nhealthz check passed\n" } else { "ok" })),
+        Route::CoreVersions if negotiate::wants_aggregated(&asked.accept) => aggregated(true),
+        Route::Groups if negotiate::wants_aggregated(&asked.accept) => aggregated(false),
+        Route::CoreVersions => plain(discovery::core_versions()),
+        Route::Groups => plain(discovery::groups()),
+        Route::Group(group) => plain(discovery::group(&group)),
+        Route::Resources { group, version } => plain(discovery::resources(&group, &version)),
+        Route::OpenApi => plain(discovery::openapi()),
+        Route::OpenApiDocument { group, version } => plain(discovery::openapi_document(&group, &version)),
+        // It is served as protobuf only, and protobuf is not spoken here; JSON is refused by the real server too.
+        Route::OpenApiV2 => Err(Failure::not_acceptable("the simulated cluster does not serve /openapi/v2; use /openapi/v3")),
+    }
+}
+
+fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched: bool) -> Result<Answer> {
+    let shaper = Shaper { kind: place.kind, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
+    if place.subresource.is_some() {
+        return parts::answer(sim, world, asked, place, shaper);
+    }
+    let Some(name) = place.name.as_deref() else { return at_collection(sim, world, asked, place, shaper, watched) };
+    match asked.method {
+        Method::GET | Method::HEAD if place.kind.has_verb("get") => {
+            let version = parse_version(asked.query.get("resourceVersion").unwrap_or_default())?;
+            if version > world.store.version() {
+                return Err(Failure::too_large_resource_version(version, world.store.version()));
+            }
+            let object = world.get(place.kind, &place.namespace, name)?;
+            Ok(Answer::ok(shaper.one(&object, world.now())?))
+        }
+        Method::PUT if place.kind.has_verb("update") => write::update(world, asked, place, shaper),
+        Method::PATCH if place.kind.has_verb("patch") => write::patch(world, asked, place, shaper),
+        Method::DELETE if place.kind.has_verb("delete") => write::delete(world, asked, place, shaper),
+        _ => Err(Failure::not_allowed()),
+    }
+}
+
+fn at_collection(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper, watched: bool) -> Result<Answer> {
+    let kind = place.kind;
+    match asked.method {
+        Method::GET | Method::HEAD if kind.has_verb("list") => {
+            let mut options = ListOptions::parse(kind, &asked.query)?;
+            if (options.watch || watched) && kind.has_verb("watch") {
+                options.watch = true;
+                let watch = Watch::start(sim, &world.store, shaper, place.in_namespace(), options)?;
+                return Ok(Answer::Stream(Box::new(watch)));
+            }
+            let list = list::list(&world.store, kind, place.in_namespace(), &options)?;
+            Ok(Answer::ok(shaper.list(&list, world.now())?))
+        }
+        // What is namespaced is made in a namespace; over all of them it can only be read.
+        _ if kind.namespaced() && place.namespace.is_empty() && !reviews::is_review(kind) => Err(Failure::not_allowed()),
+        Method::POST if kind.has_verb("create") && reviews::is_review(kind) => reviews::answer(world, asked, place, shaper),
+        Method::POST if kind.has_verb("create") => write::create(world, asked, place, shaper),
+        Method::DELETE if kind.has_verb("deletecollection") => write::delete_collection(world, asked, place, shaper),
+        _ => Err(Failure::not_allowed()),
+    }
+}
+
+/// A value that is no object of the store, such as a `Status`.
+fn plain(value: &Value, shaper: Shaper) -> (Bytes, &'static str) {
+    negotiate::write(value, shaper.form)
+}
+
+/// The `Status` that tells of a success.
+fn success(place: &Place, object: &Arc<Value>) -> Value {
+    let mut details = json!({ "name": object["metadata"]["name"], "kind": place.kind.plural(), "uid": object["metadata"]["uid"] });
+    if !place.kind.group().is_empty() {
+        details["group"] = place.kind.group().into();
+    }
+    json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
+}

@@ -1,0 +1,273 @@
+//! Requests that write: what their options and bodies say, handed to `api`.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource};
+use super::super::failure::{Failure, FieldError, Result, quoted};
+use super::super::kinds::Kind;
+use super::super::list::{self, ListOptions};
+use super::super::route::Place;
+use super::super::shape::Shaper;
+use super::super::world::World;
+use super::{Answer, Asked, plain, success};
+
+/// Who writes and how, from the request.
+///
+/// # Errors
+/// `Invalid` for options that are not allowed.
+pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
+    let mut errors = Vec::new();
+    for value in asked.query.all("dryRun").filter(|it| !it.is_empty() && *it != "All") {
+        errors.push(FieldError::not_supported("dryRun", value, &["All"]));
+    }
+    let manager = asked.query.get("fieldManager").unwrap_or_default();
+    if manager.len() > 128 {
+        errors.push(FieldError::too_long("fieldManager", 128));
+    }
+    if manager.chars().any(char::is_control) {
+        errors.push(FieldError::invalid("fieldManager", manager, "should only contain printable characters"));
+    }
+    let validation = asked.query.get("fieldValidation").unwrap_or_default();
+    if !matches!(validation, "" | "Ignore" | "Warn" | "Strict") {
+        errors.push(FieldError::not_supported("fieldValidation", validation, &["", "Ignore", "Strict", "Warn"]));
+    }
+    if !errors.is_empty() {
+        return Err(Failure::invalid_kind("meta.k8s.io", options_kind, "", errors));
+    }
+    // Who names no manager is known by the first word of its user agent.
+    let agent: String = asked.user_agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect();
+    let manager = if manager.is_empty() { agent } else { manager.to_owned() };
+    Ok(Caller {
+        manager: if manager.is_empty() { "unknown".to_owned() } else { manager },
+        user: "kubernetes-admin".to_owned(),
+        dry_run: asked.query.text("dryRun").is_some(),
+    })
+}
+
+/// The body of a request as a value, by its content type.
+///
+/// # Errors
+/// `UnsupportedMediaType`, and `BadRequest` for what does not parse as the kind.
+pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
+    let media = asked.content_type.split(';').next().unwrap_or_default().trim();
+    match media {
+        "" | "application/json" => serde_json::from_slice(&asked.body).map_err(|error| {
+            let text = String::from_utf8_lossy(&asked.body);
+            let why = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
+            Failure::bad_request(format!(
+                "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({text})"
+            ))
+        }),
+        "application/yaml" | "application/apply-patch+yaml" => {
+            let text = std::str::from_utf8(&asked.body).map_err(|it| Failure::bad_request(it.to_string()))?;
+            serde_saphyr::from_str(text).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
+        }
+        _ => Err(Failure::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
+        )),
+    }
+}
+
+/// The body as an object of the kind that the path names.
+///
+/// # Errors
+/// `BadRequest` when it is of another kind, or of another namespace.
+pub fn object(asked: &Asked, place: &Place) -> Result<Value> {
+    let kind = place.kind;
+    let mut object = body(asked, kind.kind())?;
+    if !object.is_object() {
+        return Err(Failure::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: not an object",
+            kind.kind()
+        )));
+    }
+    check_kind(&object, kind)?;
+    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+    if kind.namespaced() {
+        if !namespace.is_empty() && namespace != place.namespace {
+            return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        }
+        if !object["metadata"].is_object() {
+            object["metadata"] = Value::Object(serde_json::Map::new());
+        }
+        object["metadata"]["namespace"] = place.namespace.as_str().into();
+    }
+    Ok(object)
+}
+
+fn check_kind(object: &Value, kind: Kind) -> Result<()> {
+    let (api_version, name) = (object["apiVersion"].as_str().unwrap_or_default(), object["kind"].as_str().unwrap_or_default());
+    if (api_version.is_empty() || api_version == kind.api_version()) && (name.is_empty() || name == kind.kind()) {
+        return Ok(());
+    }
+    let (shown, version) = (if name.is_empty() { kind.kind() } else { name }, kind.version());
+    Err(Failure::bad_request(format!(
+        "{shown} in version {} cannot be handled as a {}: no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+        quoted(version),
+        kind.kind(),
+        quoted(shown),
+        quoted(if api_version.is_empty() { version } else { api_version })
+    )))
+}
+
+pub fn create(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    let caller = caller(asked, "CreateOptions")?;
+    let object = object(asked, place)?;
+    let created = world.create(place.kind, object, &caller)?;
+    Ok(Answer::created(shaper.one(&created, world.now())?))
+}
+
+pub fn update(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    update_part(world, asked, place, Subresource::Main, shaper)
+}
+
+pub fn update_part(world: &mut World, asked: &Asked, place: &Place, part: Subresource, shaper: Shaper) -> Result<Answer> {
+    let caller = caller(asked, "UpdateOptions")?;
+    let mut object = object(asked, place)?;
+    let name = place.name.as_deref().unwrap_or_default();
+    match object["metadata"]["name"].as_str().unwrap_or_default() {
+        "" => return Err(Failure::bad_request("name must be provided")),
+        it if it != name => return Err(Failure::bad_request(format!("the name of the object ({it}) does not match the name on the URL ({name})"))),
+        _ => {}
+    }
+    object["metadata"]["name"] = name.into();
+    let updated = world.update(place.kind, object, part, &caller)?;
+    Ok(Answer::ok(shaper.one(&updated, world.now())?))
+}
+
+/// The patch in a request's body.
+///
+/// # Errors
+/// `UnsupportedMediaType`, and `BadRequest` for what does not parse.
+pub fn read_patch(asked: &Asked) -> Result<Patch> {
+    let media = asked.content_type.split(';').next().unwrap_or_default().trim();
+    let json = || {
+        serde_json::from_slice::<Value>(&asked.body).map_err(|error| {
+            Failure::bad_request(if error.is_eof() {
+                "error decoding patch: unexpected end of JSON input".to_owned()
+            } else {
+                format!("error decoding patch: {error}")
+            })
+        })
+    };
+    let force = asked.query.flag("force");
+    if force && media != "application/apply-patch+yaml" {
+        let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
+        return Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", vec![error]));
+    }
+    match media {
+        "application/json-patch+json" => Ok(Patch::Json(json()?)),
+        "application/merge-patch+json" => Ok(Patch::Merge(json()?)),
+        "application/strategic-merge-patch+json" => Ok(Patch::Strategic(json()?)),
+        "application/apply-patch+yaml" => {
+            if asked.query.text("fieldManager").is_none() {
+                let error = FieldError::required("fieldManager", "is required for apply patch");
+                return Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", vec![error]));
+            }
+            Ok(Patch::Apply { body: body(asked, "")?, force })
+        }
+        _ => Err(Failure::unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, \
+             application/strategic-merge-patch+json, application/apply-patch+yaml",
+        )),
+    }
+}
+
+pub fn patch(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    patch_part(world, asked, place, Subresource::Main, shaper)
+}
+
+pub fn patch_part(world: &mut World, asked: &Asked, place: &Place, part: Subresource, shaper: Shaper) -> Result<Answer> {
+    let patch = read_patch(asked)?;
+    let caller = caller(asked, "PatchOptions")?;
+    let name = place.name.as_deref().unwrap_or_default();
+    let was_there = world.find(place.kind, &place.namespace, name).is_some();
+    let patched = world.patch(place.kind, &place.namespace, name, &patch, part, &caller)?;
+    let written = shaper.one(&patched, world.now())?;
+    Ok(if was_there { Answer::ok(written) } else { Answer::created(written) })
+}
+
+/// The options of a deletion, from the body or the query.
+///
+/// # Errors
+/// `BadRequest` and `Invalid`.
+pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
+    let mut dry_run: Vec<String> = asked.query.all("dryRun").filter(|it| !it.is_empty()).map(str::to_owned).collect();
+    let mut options = DeleteOptions { grace_s: asked.query.text("gracePeriodSeconds").and_then(|it| it.parse().ok()), ..DeleteOptions::default() };
+    let mut propagation = asked.query.text("propagationPolicy").map(str::to_owned);
+    let mut orphan = asked.query.get("orphanDependents").map(|_| asked.query.flag("orphanDependents"));
+    if !asked.body.is_empty() {
+        let body = body(asked, "DeleteOptions")?;
+        options.grace_s = body["gracePeriodSeconds"].as_i64().or(options.grace_s);
+        propagation = body["propagationPolicy"].as_str().map(str::to_owned).or(propagation);
+        orphan = body["orphanDependents"].as_bool().or(orphan);
+        options.uid = body["preconditions"]["uid"].as_str().map(str::to_owned);
+        options.resource_version = body["preconditions"]["resourceVersion"].as_str().map(str::to_owned);
+        dry_run.extend(body["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+    }
+    let mut errors = Vec::new();
+    if propagation.is_some() && orphan.is_some() {
+        let value = propagation.as_deref().unwrap_or_default();
+        errors.push(FieldError::invalid("propagationPolicy", value, "orphanDependents and deletionPropagation cannot be both set"));
+    }
+    options.propagation = match propagation.as_deref() {
+        None => orphan.map(|orphan| if orphan { Propagation::Orphan } else { Propagation::Background }),
+        Some("Background") => Some(Propagation::Background),
+        Some("Foreground") => Some(Propagation::Foreground),
+        Some("Orphan") => Some(Propagation::Orphan),
+        Some(other) => {
+            errors.push(FieldError::not_supported("propagationPolicy", other, &["Foreground", "Background", "Orphan", "nil"]));
+            None
+        }
+    };
+    for value in dry_run.iter().filter(|it| *it != "All") {
+        errors.push(FieldError::not_supported("dryRun", value.as_str(), &["All"]));
+    }
+    if errors.is_empty() { Ok((options, !dry_run.is_empty())) } else { Err(Failure::invalid_kind("meta.k8s.io", "DeleteOptions", "", errors)) }
+}
+
+pub fn delete(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    let (options, dry_run) = delete_options(asked)?;
+    let caller = Caller { dry_run, ..caller_of_delete(asked) };
+    let deleted = world.delete(place.kind, &place.namespace, place.name.as_deref().unwrap_or_default(), &options, &caller)?;
+    // A pod, and whatever is not gone yet, is answered with itself.
+    if deleted.gone && !returns_itself(place.kind) {
+        return Ok(Answer::ok(plain(&success(place, &deleted.object), shaper)));
+    }
+    Ok(Answer::ok(shaper.one(&deleted.object, world.now())?))
+}
+
+/// The kinds whose deletion is answered with the object even where it is gone at once.
+fn returns_itself(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::PODS
+            | Kind::SERVICES
+            | Kind::SERVICEACCOUNTS
+            | Kind::PERSISTENTVOLUMECLAIMS
+            | Kind::PERSISTENTVOLUMES
+            | Kind::RESOURCEQUOTAS
+            | Kind::PODTEMPLATES
+    )
+}
+
+fn caller_of_delete(asked: &Asked) -> Caller {
+    Caller { manager: asked.user_agent.split('/').next().unwrap_or_default().to_owned(), user: "kubernetes-admin".to_owned(), dry_run: false }
+}
+
+pub fn delete_collection(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    let (options, dry_run) = delete_options(asked)?;
+    let caller = Caller { dry_run, ..caller_of_delete(asked) };
+    let which = ListOptions::parse(place.kind, &asked.query)?;
+    let mut list = list::list(&world.store, place.kind, place.in_namespace(), &which)?;
+    for item in &mut list.items {
+        let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();
+        match world.delete(place.kind, &text("namespace"), &text("name"), &options, &caller) {
+            Ok(deleted) => *item = deleted.object,
+            Err(failure) if failure.is_not_found() => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(Answer::Bytes { code: StatusCode::OK, bytes: shaper.list(&list, world.now())?.0, content_type: "application/json" })
+}

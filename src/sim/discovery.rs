@@ -1,0 +1,131 @@
+//! Discovery: which groups, versions and resources are served, aggregated and in the older form; and the version.
+
+use serde_json::{Value, json};
+
+use super::kinds::{DISCOVERY, Kind};
+
+/// What `/version` answers.
+pub fn version() -> Value {
+    json!({
+        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
+        "gitVersion": "v1.36.3", "gitCommit": "", "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "",
+        "platform": "linux/amd64",
+    })
+}
+
+/// The aggregated form of `/api` or `/apis`.
+pub fn aggregated(core: bool) -> Value {
+    let is_core = |group: &&Value| group["metadata"]["name"].is_null() == core;
+    let groups: Vec<&Value> = DISCOVERY["groups"].as_array().into_iter().flatten().filter(is_core).collect();
+    json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": groups })
+}
+
+pub fn core_versions() -> Value {
+    json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:443" }] })
+}
+
+pub fn groups() -> Value {
+    let mut names: Vec<&str> = Vec::new();
+    for kind in DISCOVERY["groups"].as_array().into_iter().flatten().filter_map(|it| it["metadata"]["name"].as_str()) {
+        names.push(kind);
+    }
+    let groups: Vec<Value> = names.into_iter().map(entry).collect();
+    json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
+}
+
+fn entry(group: &str) -> Value {
+    let all = DISCOVERY["groups"].as_array().into_iter().flatten();
+    let versions: Vec<Value> = all
+        .filter(|it| it["metadata"]["name"] == group)
+        .flat_map(|it| it["versions"].as_array().into_iter().flatten())
+        .filter_map(|it| it["version"].as_str())
+        .map(|version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }))
+        .collect();
+    json!({ "name": group, "preferredVersion": versions.first(), "versions": versions })
+}
+
+pub fn group(group: &str) -> Value {
+    let mut entry = entry(group);
+    entry["kind"] = "APIGroup".into();
+    entry["apiVersion"] = "v1".into();
+    entry
+}
+
+/// The resources of one group version, subresources among them.
+pub fn resources(group: &str, version: &str) -> Value {
+    let mut resources = Vec::new();
+    let mut kinds: Vec<Kind> = Kind::all().filter(|it| it.group() == group && it.version() == version).collect();
+    kinds.sort_by_key(|it| it.plural());
+    for kind in kinds {
+        let facts = kind.facts();
+        let mut resource = json!({
+            "name": facts.plural, "singularName": facts.singular, "namespaced": facts.namespaced, "kind": facts.kind, "verbs": facts.verbs,
+        });
+        if !facts.short_names.is_empty() {
+            resource["shortNames"] = json!(facts.short_names);
+        }
+        if !facts.categories.is_empty() {
+            resource["categories"] = json!(facts.categories);
+        }
+        resources.push(resource);
+        for part in &facts.subresources {
+            let mut resource = json!({
+                "name": format!("{}/{}", facts.plural, part.name), "singularName": "", "namespaced": facts.namespaced, "kind": part.kind, "verbs": part.verbs,
+            });
+            if part.group != group || part.version != version {
+                resource["group"] = json!(part.group);
+                resource["version"] = json!(part.version);
+            }
+            resources.push(resource);
+        }
+    }
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources })
+}
+
+/// What `/` lists.
+pub fn paths() -> Value {
+    let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
+    for kind in Kind::all().filter(|it| !it.group().is_empty()) {
+        paths.push(format!("/apis/{}", kind.group()));
+        paths.push(format!("/apis/{}", kind.api_version()));
+    }
+    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.sort();
+    paths.dedup();
+    json!({ "paths": paths })
+}
+
+/// The index of the OpenAPI documents.
+pub fn openapi() -> Value {
+    let mut paths = serde_json::Map::new();
+    for kind in Kind::all() {
+        let path = if kind.group().is_empty() { "api/v1".to_owned() } else { format!("apis/{}", kind.api_version()) };
+        paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash=1.36.3") }));
+    }
+    json!({ "paths": paths })
+}
+
+/// One group version's OpenAPI document: what kubectl looks for before it applies, which is a PATCH of the kind with a `fieldValidation` parameter.
+///
+/// Request bodies are left out on purpose: kubectl then merges the kinds it knows by its own types.
+pub fn openapi_document(group: &str, version: &str) -> Value {
+    let mut paths = serde_json::Map::new();
+    for kind in Kind::all().filter(|it| it.group() == group && it.version() == version && it.has_verb("patch")) {
+        let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
+        let path = if kind.namespaced() {
+            format!("{root}/namespaces/{{namespace}}/{}/{{name}}", kind.plural())
+        } else {
+            format!("{root}/{}/{{name}}", kind.plural())
+        };
+        let parameter = |name: &str, kind: &str| json!({ "name": name, "in": "query", "schema": { "type": kind, "uniqueItems": true } });
+        let operation = json!({
+            "parameters": [parameter("dryRun", "string"), parameter("fieldManager", "string"), parameter("fieldValidation", "string"), parameter("force", "boolean")],
+            "responses": { "200": { "description": "OK" } },
+            "x-kubernetes-action": "patch",
+            "x-kubernetes-group-version-kind": { "group": group, "version": version, "kind": kind.kind() },
+        });
+        paths.insert(path, json!({ "patch": operation }));
+    }
+    json!({ "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "v1.36.3" }, "paths": paths })
+}

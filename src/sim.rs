@@ -22,6 +22,8 @@ pub mod server;
 mod shape;
 pub mod store;
 mod table;
+#[cfg(test)]
+mod trial;
 mod views;
 mod watch;
 pub mod world;

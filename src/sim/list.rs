@@ -286,7 +286,7 @@ mod tests {
         let failure = ask(&store, &format!("limit=5&continue={token}")).expect_err("too old");
         assert_eq!(failure.code(), 410);
         let token = failure.to_value()["metadata"]["continue"].as_str().expect("a token").to_owned();
-        assert_eq!(ask(&store, &format!("continue={token}")).expect("a list").0, "cccde".replacen("ccc", "cc", 1));
+        assert_eq!(ask(&store, &format!("continue={token}")).expect("a list").0, "ccde");
     }
 
     #[test]

@@ -67,3 +67,6 @@ where
         Err(error) => Err(Failure::bad_request(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

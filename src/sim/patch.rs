@@ -7,6 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 mod operations;
+mod request;
 mod strategic;
 
 /// A JSON patch may not have more operations than this, as in the API server's patch handler.
@@ -21,25 +22,37 @@ pub enum PatchFailure {
     TooLarge(String),
     /// 422 `Invalid` without causes
     Unprocessable(String),
+    /// 422 `Invalid` with one cause: `FieldValueInvalid` of the field `patch`, without a kind or a name
+    Invalid { value: String, detail: String },
     /// 500 `InternalError`: the server does not foresee it
     Internal(String),
 }
 
 impl PatchFailure {
-    pub fn message(&self) -> &str {
+    pub fn message(&self) -> String {
         match self {
-            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Unprocessable(text) | PatchFailure::Internal(text) => text,
+            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Unprocessable(text) | PatchFailure::Internal(text) => text.clone(),
+            PatchFailure::Invalid { .. } => format!(" \"\" is invalid: patch: {}", self.cause()),
+        }
+    }
+
+    /// The message of the one cause of an `Invalid`; empty for others.
+    pub fn cause(&self) -> String {
+        match self {
+            PatchFailure::Invalid { value, detail } => format!("Invalid value: {value:?}: {detail}"),
+            _ => String::new(),
         }
     }
 }
 
 impl fmt::Display for PatchFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(self.message())
+        out.write_str(&self.message())
     }
 }
 
 pub use operations::json;
+pub use request::{PatchKind, Patched, request};
 pub use strategic::strategic;
 
 /// Merges by RFC 7386: null deletes, maps merge, all else is replaced.

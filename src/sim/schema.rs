@@ -237,14 +237,14 @@ impl Schemas {
     fn read() -> Self {
         // The data is part of the program; a test reads it whole.
         let document: Value = serde_json::from_str(SCHEMAS).expect("the schemas are JSON");
-        let mut definitions = document["schemas"].as_object().expect("the schemas are a map").clone();
+        let definitions = document["schemas"].as_object().expect("the schemas are a map").clone();
         let mut all = Schemas { types: Vec::new(), by_name: BTreeMap::new(), by_kind: BTreeMap::new(), go: read_go(GO_TYPES) };
         #[cfg(test)]
-        {
+        let definitions = {
             let (more, go) = tests::more_types();
-            definitions.extend(more);
             all.go.extend(read_go(&go));
-        }
+            definitions.into_iter().chain(more).collect::<serde_json::Map<_, _>>()
+        };
         for name in definitions.keys() {
             all.by_name.insert(name.clone(), all.types.len());
             all.types.push(Type::of_shape(Shape::Raw));

@@ -482,7 +482,7 @@ mod tests {
             let actual = strategic(ty, &case["original"], &case["patch"]);
             let same = match (&actual, case.get("error").and_then(Value::as_str)) {
                 (Ok(actual), None) => *actual == case["result"],
-                (Err(actual), Some(expected)) => actual.message() == expected,
+                (Err(actual), Some(expected)) => actual.message() == *expected,
                 _ => false,
             };
             if !same {

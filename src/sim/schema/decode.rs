@@ -212,8 +212,14 @@ impl Decoder {
         let mut decoded: Vec<Option<Coded>> = ty.fields().iter().map(|_| None).collect();
         let outer = (self.path.len(), self.structure.clone(), self.fields.len());
         let mut known = BTreeSet::new();
-        for (name, tree) in members {
-            let Some(at) = ty.fields().iter().position(|field| field.name == *name) else {
+        let mut found: Vec<(Option<usize>, &String, &Tree)> =
+            members.iter().map(|(name, tree)| (ty.fields().iter().position(|field| field.name == *name), name, tree)).collect();
+        // The second decoder goes by the struct's fields, the first by the document's.
+        if self.words == Words::Unstructured {
+            found.sort_by_key(|(at, ..)| at.unwrap_or(usize::MAX));
+        }
+        for (at, name, tree) in found {
+            let Some(at) = at else {
                 self.strict("unknown field", name);
                 continue;
             };

@@ -33,7 +33,10 @@ pub fn canonical(text: &str) -> Result<String, &'static str> {
         }
         Suffix::Binary(exponent) => {
             // 3/10 of a power of two's exponent is about its count of digits.
-            parts.fraction.is_empty() && 15 - digits - exponent * 3 / 10 > 0 && mantissa & 7 != 0
+            parts.fraction.is_empty()
+                && 15 - digits - exponent * 3 / 10 > 0
+                && mantissa & 7 != 0
+                && mantissa.checked_mul(1 << exponent).is_some_and(|all| all <= MAX)
         }
     };
     if kept {
@@ -42,6 +45,9 @@ pub fn canonical(text: &str) -> Result<String, &'static str> {
     match suffix {
         Suffix::Decimal(exponent) | Suffix::Exponent(exponent) => scale += exponent,
         Suffix::Binary(exponent) => mantissa = mantissa.checked_mul(1 << exponent).ok_or(WRONG_NUMBER)?,
+    }
+    if matches!(suffix, Suffix::Binary(_)) && 10_i128.checked_pow(scale.unsigned_abs()).is_some_and(|unit| mantissa / unit > MAX) {
+        (mantissa, scale) = (MAX, 0);
     }
     while scale < NANO {
         // What is too small to hold is rounded away from zero.
@@ -85,6 +91,8 @@ const WRONG_NUMBER: &str = "unable to parse numeric part of quantity";
 const WRONG_SUFFIX: &str = "unable to parse quantity's suffix";
 /// The smallest power of ten that a quantity holds.
 const NANO: i32 = -9;
+/// What the server caps quantities with binary units at.
+const MAX: i128 = i64::MAX as i128;
 const DECIMAL: &[(&str, i32)] = &[("n", -9), ("u", -6), ("m", -3), ("", 0), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
 const BINARY: &[&str] = &["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 

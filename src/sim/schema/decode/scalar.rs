@@ -51,6 +51,11 @@ impl Decoder {
             }
         };
         match whole {
+            // This decoder cuts what is too large, as Go's conversion does.
+            Some(whole) if self.words == Words::Unstructured && matches!(ty.shape, Shape::Int32) => {
+                let cut = whole as i32;
+                Ok(Coded { zero: cut == 0, json: cut.into() })
+            }
             Some(whole) if matches!(ty.shape, Shape::Int64) || i32::try_from(whole).is_ok() => Ok(Coded { zero: whole == 0, json: whole.into() }),
             _ => self.mismatch(ty, &format!("number {text}"), tree),
         }

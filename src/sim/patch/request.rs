@@ -1,0 +1,153 @@
+//! A patch request's body from bytes to the patched object of its type.
+//!
+//! Not here: server-side apply, whose body is YAML, and what the API server does to the object afterwards (defaults, validation, the store).
+
+use serde_json::Value;
+
+use super::{PatchFailure, json, merge, strategic};
+use crate::sim::schema::Type;
+use crate::sim::schema::decode::{self, Decoded, Strictness, strict_error};
+use crate::sim::schema::parse::{Tree, parse};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchKind {
+    Json,
+    Merge,
+    Strategic,
+}
+
+/// The patched object as its Go type holds it, and what the strictness lets pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patched {
+    pub object: Value,
+    pub warnings: Vec<String>,
+}
+
+/// Applies a request's body to the live object.
+///
+/// # Errors
+/// As `json`, `merge` and `strategic`; `BadRequest` for what is no JSON, `Invalid` for a result that its type cannot hold, or, when strict, that has unknown
+/// or duplicate fields.
+///
+/// # Source
+/// `applyJSPatch` and `strategicPatchObject` of the API server 1.36 `endpoints/handlers/patch.go`.
+pub fn request(ty: &'static Type, kind: PatchKind, live: &Value, body: &[u8], strictness: Strictness) -> Result<Patched, PatchFailure> {
+    let tree = parse(body).map_err(|why| PatchFailure::BadRequest(unparsed(kind, strictness, why)))?;
+    let patch = tree.to_value();
+    let mut strict = Vec::new();
+    if strictness != Strictness::Ignore {
+        strict = match kind {
+            PatchKind::Json => check_operations(&tree)?.into_iter().map(|error| format!("json patch {error}")).collect(),
+            PatchKind::Merge => checked_map(&tree, "error decoding patch: ")?,
+            PatchKind::Strategic => checked_map(&tree, "")?,
+        };
+    }
+    let (decoded, shown) = match kind {
+        PatchKind::Json | PatchKind::Merge => {
+            let patched = if kind == PatchKind::Json { json(live, &patch)? } else { merge(live, &patch)? };
+            (decode::json(ty, &Tree::from(&patched)), patched.to_string())
+        }
+        PatchKind::Strategic => (decode::unstructured(ty, &strategic(ty, live, &patch)?), super::strategic::go_print(&patch)),
+    };
+    let invalid = |detail: String| PatchFailure::Invalid { value: shown.clone(), detail };
+    let Decoded { object, strict: of_result } = decoded.map_err(invalid)?;
+    strict.extend(of_result);
+    match strictness {
+        Strictness::Strict if !strict.is_empty() => Err(invalid(strict_error(&strict))),
+        Strictness::Ignore => Ok(Patched { object, warnings: Vec::new() }),
+        _ => Ok(Patched { object, warnings: strict }),
+    }
+}
+
+fn unparsed(kind: PatchKind, strictness: Strictness, why: String) -> String {
+    match kind {
+        PatchKind::Json | PatchKind::Merge if strictness != Strictness::Ignore => format!("error decoding patch: {why}"),
+        PatchKind::Merge => "Invalid JSON Patch".to_owned(),
+        _ => why,
+    }
+}
+
+fn checked_map(tree: &Tree, prefix: &str) -> Result<Vec<String>, PatchFailure> {
+    match tree {
+        Tree::Object(_) | Tree::Null => Ok(tree.duplicates()),
+        other => Err(PatchFailure::BadRequest(format!("{prefix}json: cannot unmarshal {} into Go value of type map[string]interface {{}}", other.go_name()))),
+    }
+}
+
+/// What the strict decoder finds in a list of operations.
+fn check_operations(tree: &Tree) -> Result<Vec<String>, PatchFailure> {
+    let refused = |why: String| Err(PatchFailure::BadRequest(format!("error decoding patch: json: cannot unmarshal {why}")));
+    let operations = match tree {
+        Tree::Array(operations) => operations.as_slice(),
+        Tree::Null => &[],
+        other => return refused(format!("{} into Go value of type []handlers.jsonPatchOp", other.go_name())),
+    };
+    let mut found = Vec::new();
+    for (at, operation) in operations.iter().enumerate() {
+        let members = match operation {
+            Tree::Object(members) => members.as_slice(),
+            Tree::Null => &[],
+            other => return refused(format!("{} into Go value of type handlers.jsonPatchOp", other.go_name())),
+        };
+        for (index, (name, value)) in members.iter().enumerate() {
+            match (name.as_str(), value) {
+                ("op" | "path" | "from", Tree::String(_) | Tree::Null) | ("value", _) => {}
+                ("op" | "path" | "from", other) => return refused(format!("{} into Go struct field jsonPatchOp.{name} of type string", other.go_name())),
+                _ => found.push(format!("unknown field \"[{at}].{name}\"")),
+            }
+            if matches!(name.as_str(), "op" | "path" | "from" | "value") && members[..index].iter().any(|(other, _)| other == name) {
+                found.push(format!("duplicate field \"[{at}].{name}\""));
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::sim::schema::of;
+
+    fn check(kind: PatchKind, body: &str, strictness: Strictness, expected: Result<&[&str], &str>) {
+        let live = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 1, "selector": {}}});
+        let actual = request(of("apps", "v1", "Deployment").unwrap(), kind, &live, body.as_bytes(), strictness);
+        match (&actual, expected) {
+            (Ok(patched), Ok(warnings)) => assert_eq!(patched.warnings, warnings, "{body}"),
+            (Err(failure), Err(text)) => assert_eq!(failure.message(), text, "{body}"),
+            _ => panic!("{body}: {actual:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn bodies_are_refused_or_warned_about_as_the_server_does() {
+        use PatchKind::{Json, Merge, Strategic};
+        use Strictness::{Ignore, Strict, Warn};
+        check(Merge, r#"{"spec":{"replicas":2}}"#, Strict, Ok(&[]));
+        check(Merge, r#"{"spec":{"foo":2}}"#, Warn, Ok(&[r#"unknown field "spec.foo""#]));
+        check(Merge, r#"{"spec":{"foo":2}}"#, Ignore, Ok(&[]));
+        check(Merge, "x", Strict, Err("error decoding patch: invalid character 'x' looking for beginning of value"));
+        check(Merge, "x", Ignore, Err("Invalid JSON Patch"));
+        check(Strategic, "x", Strict, Err("invalid character 'x' looking for beginning of value"));
+        check(Strategic, "[]", Warn, Err("json: cannot unmarshal array into Go value of type map[string]interface {}"));
+        check(
+            Strategic,
+            r#"{"spec":{"replicas":"x"}}"#,
+            Strict,
+            Err(r#" "" is invalid: patch: Invalid value: "map[spec:map[replicas:x]]": unrecognized type: int32"#),
+        );
+        check(
+            Strategic,
+            r#"{"spec":{"foo":1,"replicas":1,"replicas":2}}"#,
+            Strict,
+            Err(
+                r#" "" is invalid: patch: Invalid value: "map[spec:map[foo:1 replicas:2]]": strict decoding error: duplicate field "spec.replicas", unknown field "spec.foo""#,
+            ),
+        );
+        check(Json, r#"[{"op":"add","path":"/spec/paused","value":true,"what":1}]"#, Warn, Ok(&[r#"json patch unknown field "[0].what""#]));
+        check(Json, r#"{"op":"add"}"#, Strict, Err("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"));
+        check(Json, r#"[{"op":1}]"#, Strict, Err("error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string"));
+        check(Json, r#"[{"op":"test","path":"/spec/replicas","value":5}]"#, Strict, Err("testing value /spec/replicas failed: test failed"));
+    }
+}

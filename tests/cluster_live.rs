@@ -4,11 +4,15 @@
 
 use std::path::PathBuf;
 
+use futures::StreamExt;
 use rollsh::clock::Clock;
 use rollsh::cluster::read::{Include, LogOptions, Selection};
+use rollsh::cluster::watch::{Event, TableEvent};
 use rollsh::cluster::{Cluster, Connection};
 use rollsh::error::ErrorKind;
 use rollsh::resource::{DEPLOYMENT, POD, Resource, Target};
+use rollsh::rollout::change::{Change, Precondition, Request};
+use serde_json::{Value, json};
 
 /// The flags for the real cluster, or `None` when there is none.
 #[expect(clippy::disallowed_macros, reason = "a skipped test must say so where a person reads it")]
@@ -146,4 +150,170 @@ async fn a_wrong_token_is_unauthorized() {
         return;
     };
     fails_with(&connection, ErrorKind::Unauthorized, "does not accept the credentials of user").await;
+}
+
+fn change(target: &Target, request: Request, before: &Value) -> Change {
+    let metadata = &before["metadata"];
+    let precondition =
+        metadata["uid"].as_str().map(|uid| Precondition { uid: uid.into(), resource_version: metadata["resourceVersion"].as_str().expect("a version").into() });
+    Change { verb: "patch", target: target.clone(), request, precondition, before: before.clone(), done: String::new(), warnings: Vec::new() }
+}
+
+/// A namespace of the test's own, made anew.
+async fn namespace(cluster: &Cluster, name: &str) {
+    let target = Target::new(known("ns"), None, name);
+    let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    cluster.send(&change(&target, Request::Apply { object, force: true }, &Value::Null), false).await.expect("a namespace");
+}
+
+fn config_map(namespace: &str, name: &str, value: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "namespace": namespace }, "data": { "key": value } })
+}
+
+async fn put(cluster: &Cluster, target: &Target, value: &str) -> Value {
+    let object = config_map(target.namespace.as_deref().expect("a namespace"), &target.name, value);
+    cluster.send(&change(target, Request::Apply { object, force: true }, &Value::Null), false).await.expect("it is applied")
+}
+
+#[tokio::test]
+async fn every_form_of_a_write_holds_its_precondition() {
+    let Some(cluster) = cluster("every_form_of_a_write_holds_its_precondition") else { return };
+    namespace(&cluster, "cluster-write").await;
+    let target = Target::new(known("cm"), Some("cluster-write"), "forms");
+    let first = put(&cluster, &target, &format!("{:?}", std::process::id())).await;
+    let patch = |value: &str| json!({ "data": { "key": value } });
+    let tested = |object: &Value, value: &str| {
+        json!([
+            { "op": "test", "path": "/metadata/uid", "value": object["metadata"]["uid"] },
+            { "op": "test", "path": "/metadata/resourceVersion", "value": object["metadata"]["resourceVersion"] },
+            { "op": "replace", "path": "/data/key", "value": value },
+        ])
+    };
+    // A dry run answers as if, and leaves the version.
+    let dry = cluster.send(&change(&target, Request::MergePatch(patch("dry")), &first), true).await.expect("a dry run");
+    assert_eq!(dry["data"]["key"], "dry");
+    let second = cluster.send(&change(&target, Request::MergePatch(patch("two")), &first), false).await.expect("a merge patch");
+    let third = cluster.send(&change(&target, Request::StrategicPatch(patch("three")), &second), false).await.expect("a strategic patch");
+    let fourth = cluster.send(&change(&target, Request::JsonPatch(tested(&third, "four")), &third), false).await.expect("a JSON patch");
+    assert_eq!(fourth["data"]["key"], "four");
+    assert!(fourth["metadata"]["managedFields"].as_array().expect("owners").iter().any(|entry| entry["manager"] == "rollsh"));
+    let mut foreign = fourth.clone();
+    foreign["metadata"]["uid"] = "00000000-0000-0000-0000-000000000000".into();
+    foreign["metadata"]["resourceVersion"] = fourth["metadata"]["resourceVersion"].clone();
+    for (stale, words) in [(&first, "changed since it was read"), (&foreign, "was deleted and created anew")] {
+        let forms = [
+            Request::MergePatch(patch("x")),
+            Request::StrategicPatch(patch("x")),
+            Request::JsonPatch(tested(stale, "x")),
+            Request::Delete { propagation: "Background" },
+            Request::Apply { object: config_map("cluster-write", "forms", "x"), force: true },
+        ];
+        for form in forms {
+            let error = cluster.send(&change(&target, form.clone(), stale), false).await.expect_err("the precondition does not hold");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{form:?}: {error}");
+            assert!(error.message().contains(words), "{form:?}: {error}");
+        }
+    }
+    assert_eq!(cluster.get(&target).await.expect("it is there")["data"]["key"], "four");
+    let gone = cluster.send(&change(&target, Request::Delete { propagation: "Background" }, &fourth), false).await.expect("a delete");
+    assert_eq!(gone, Value::Null);
+    assert_eq!(cluster.get(&target).await.expect_err("it is gone").kind(), ErrorKind::NotFound);
+}
+
+fn deployment(name: &str, image: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name, "namespace": "cluster-write" },
+        "spec": { "replicas": 1, "selector": { "matchLabels": { "app": name } }, "template": {
+            "metadata": { "labels": { "app": name } }, "spec": { "containers": [{ "name": "web", "image": image }] } } },
+    })
+}
+
+#[tokio::test]
+async fn scaling_conflicts_of_fields_and_invalid_values_are_told() {
+    let Some(cluster) = cluster("scaling_conflicts_of_fields_and_invalid_values_are_told") else { return };
+    namespace(&cluster, "cluster-write").await;
+    let target = Target::new(&DEPLOYMENT, Some("cluster-write"), "web");
+    let apply = |object: Value, force| change(&target, Request::Apply { object, force }, &Value::Null);
+    cluster.send(&apply(deployment("web", "shop/web:1"), true), false).await.expect("a deployment");
+    // The controllers write its status meanwhile, so the version is read right before each try.
+    let mut scaled = None;
+    for _ in 0..20 {
+        let now = cluster.get(&target).await.expect("it is there");
+        match cluster.send(&change(&target, Request::Scale { replicas: 2 }, &now), false).await {
+            Ok(after) => scaled = Some(after),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
+        }
+        if scaled.is_some() {
+            break;
+        }
+    }
+    assert_eq!(scaled.expect("scaled at last")["spec"]["replicas"], 2);
+    let mut stale = cluster.get(&target).await.expect("it is there");
+    stale["metadata"]["resourceVersion"] = "1".into();
+    let error = cluster.send(&change(&target, Request::Scale { replicas: 3 }, &stale), false).await.expect_err("stale");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+
+    // Another manager owns the image now.
+    let patch = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "web", "image": "shop/web:2" }] } } } });
+    cluster.send(&change(&target, Request::StrategicPatch(patch), &Value::Null), false).await.expect("a patch by the same name, but as an update");
+    let error = cluster.send(&apply(deployment("web", "shop/web:3"), false), false).await.expect_err("the image is the update's");
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    assert_eq!(error.facts()["conflicts"][0]["manager"], "rollsh", "{:?}", error.facts());
+    cluster.send(&apply(deployment("web", "shop/web:3"), true), false).await.expect("by force");
+
+    let mut wrong = deployment("web", "shop/web:3");
+    wrong["spec"]["replicas"] = (-1).into();
+    let error = cluster.send(&apply(wrong, true), false).await.expect_err("fewer than none");
+    assert!(error.message().starts_with("The Deployment \"web\" is invalid: spec.replicas: Invalid value: -1: "), "{error}");
+    let mut unknown = deployment("web", "shop/web:3");
+    unknown["spec"]["replcas"] = 1.into();
+    let error = cluster.send(&apply(unknown, true), false).await.expect_err("a misspelt field");
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert!(error.message().contains("replcas"), "{error}");
+    cluster.send(&change(&target, Request::Delete { propagation: "Background" }, &Value::Null), false).await.expect("a delete");
+}
+
+#[tokio::test]
+async fn a_watch_tells_what_happens() {
+    let Some(cluster) = cluster("a_watch_tells_what_happens") else { return };
+    namespace(&cluster, "cluster-watch").await;
+    let target = Target::new(known("cm"), Some("cluster-watch"), "watched");
+    let selection = Selection { namespace: Some("cluster-watch".into()), name: Some("watched".into()), ..Selection::default() };
+    let mut objects = cluster.watch(known("cm"), &selection);
+    let mut rows = cluster.watch_table(known("cm"), &selection, Include::Metadata);
+    let start = put(&cluster, &target, "zero").await;
+    cluster.send(&change(&target, Request::Delete { propagation: "Background" }, &start), false).await.expect("a clean start");
+    assert_eq!(objects.next().await.expect("endless").expect("a list"), Event::Listed(vec![]));
+    let TableEvent::Listed(table) = rows.next().await.expect("endless").expect("a table") else { panic!("the table comes first") };
+    assert_eq!(table["columnDefinitions"][1]["name"], "Data");
+
+    let made = put(&cluster, &target, "one").await;
+    let changed = put(&cluster, &target, "two").await;
+    cluster.send(&change(&target, Request::Delete { propagation: "Background" }, &changed), false).await.expect("a delete");
+    for expected in [Event::Applied(made), Event::Applied(changed.clone())] {
+        assert_eq!(objects.next().await.expect("endless").expect("an event"), expected);
+    }
+    let Event::Deleted(last) = objects.next().await.expect("endless").expect("an event") else { panic!("it was deleted") };
+    assert_eq!(last["data"]["key"], "two");
+    for _ in 0..2 {
+        let TableEvent::Applied(row) = rows.next().await.expect("endless").expect("a row") else { panic!("it was put") };
+        assert_eq!((&row["cells"][0], &row["cells"][1], &row["object"]["metadata"]["name"]), (&json!("watched"), &json!(1), &json!("watched")));
+    }
+    assert!(matches!(rows.next().await, Some(Ok(TableEvent::Deleted(_)))));
+}
+
+#[tokio::test]
+async fn a_watch_of_what_the_server_does_not_have_is_an_error() {
+    let Some(cluster) = cluster("a_watch_of_what_the_server_does_not_have_is_an_error") else { return };
+    let widgets = Resource {
+        group: "nowhere.example".into(),
+        version: "v1".into(),
+        kind: "Widget".into(),
+        plural: "widgets".into(),
+        singular: "widget".into(),
+        short_names: vec![].into(),
+        namespaced: true,
+    };
+    let error = cluster.watch(&widgets, &Selection::default()).next().await.expect("endless").expect_err("no such kind");
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }

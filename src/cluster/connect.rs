@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long making a connection may take, TLS included. Less than `request::LIMIT`, so that what failed is known and not only that time ran out.
-const CONNECT_LIMIT: Duration = Duration::from_secs(4);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 
 /// How long a credential plugin may take: some open a browser and wait for a person.
 const PLUGIN_LIMIT: Duration = Duration::from_secs(120);

@@ -10,7 +10,7 @@ use http::StatusCode;
 use kube::client::AuthError;
 use serde_json::{Value, json};
 
-use super::connect::Cluster;
+use super::connect::{CONNECT_LIMIT, Cluster};
 use super::request::Subject;
 use crate::error::{Error, ErrorKind};
 
@@ -53,7 +53,8 @@ pub(super) enum Cause {
     ClientCertificate(String),
     Tls(String),
     Proxy(String),
-    TimedOut,
+    /// No answer within this time.
+    TimedOut(Duration),
     Dropped(String),
     Credentials(String),
     Garbled(String),
@@ -61,8 +62,8 @@ pub(super) enum Cause {
 }
 
 impl Failure {
-    pub fn timed_out() -> Self {
-        Failure::Silent { cause: Cause::TimedOut, sent: Sent::Perhaps }
+    pub fn timed_out(limit: Duration) -> Self {
+        Failure::Silent { cause: Cause::TimedOut(limit), sent: Sent::Perhaps }
     }
 
     pub fn dropped(reason: &str) -> Self {
@@ -144,6 +145,17 @@ impl Refusal {
         self.status["message"].as_str().unwrap_or_default()
     }
 
+    /// The API server answers 500 where apply meets a field that it does not know (1.36), before it stores anything.
+    fn is_bad_apply(&self) -> bool {
+        self.code == 500 && self.message().starts_with("failed to create typed patch object")
+    }
+
+    /// Whether a write may have been made all the same: of a failure within the server one cannot tell, but webhooks and the
+    /// reading of a patch come before anything is stored.
+    pub fn leaves_doubt(&self) -> bool {
+        self.code >= 500 && !self.message().contains("webhook") && !self.is_bad_apply()
+    }
+
     fn into_error(self, cluster: &Cluster, subject: &Subject) -> Error {
         let server = the_server(cluster);
         if self.status.is_null() && !matches!(self.code, 401 | 403 | 404 | 429) {
@@ -170,6 +182,7 @@ impl Refusal {
             404 => not_found(message, &self.status, cluster, subject),
             409 => self.conflict(message),
             410 => Error::unreachable(format!("cannot {}: {message}", subject.words)).hint("the cluster changes faster than it can be read: try again"),
+            _ if self.is_bad_apply() => self.invalid(message),
             400 | 405 | 406 | 413 | 415 | 422 => self.invalid(message),
             429 => Error::unreachable(format!("cannot {}: {server} is busy: {message}", subject.words)).hint("try again in a while"),
             _ => Error::unreachable(format!("cannot {}: {server} failed: {message}", subject.words)),
@@ -303,9 +316,9 @@ impl Cause {
                 format!("{cannot}: the proxy on the way to {server} failed: {reason}"),
                 vec!["check HTTPS_PROXY, NO_PROXY and `proxy-url` of the cluster".to_owned()],
             ),
-            Cause::TimedOut => (
+            Cause::TimedOut(limit) => (
                 ErrorKind::Unreachable,
-                format!("{cannot}: {server} did not answer within {} s", cluster.limit().as_secs()),
+                format!("{cannot}: {server} did not answer within {} s", limit.as_secs()),
                 vec![format!("check VPN, firewall and the address in {origin}")],
             ),
             Cause::Dropped(reason) => (
@@ -392,13 +405,14 @@ fn classify(error: &(dyn StdError + 'static)) -> (Cause, Sent) {
         let ours = alert.to_lowercase().contains("certificate") || alert.contains("UnknownCA") || alert.contains("AccessDenied");
         if ours { Cause::ClientCertificate(alert) } else { Cause::Tls(alert) }
     } else if has(io::ErrorKind::ConnectionRefused) {
+        sent = Sent::No;
         Cause::ConnectionRefused
     } else if find("dns error").is_some() || find("failed to lookup address").is_some() {
         Cause::UnknownHost
     } else if let Some(text) = find("tunnel error").or_else(|| find("SOCKS")) {
         Cause::Proxy(if text == last { text } else { format!("{text}: {last}") })
     } else if has(io::ErrorKind::TimedOut) {
-        Cause::TimedOut
+        Cause::TimedOut(CONNECT_LIMIT)
     } else if has(io::ErrorKind::HostUnreachable) || has(io::ErrorKind::NetworkUnreachable) {
         Cause::NoRoute(last)
     } else if has(io::ErrorKind::InvalidData) || find("corrupt message").is_some() {
@@ -430,7 +444,7 @@ mod tests {
         assert_eq!(chain(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"), Cause::Certificate("UnknownIssuer".into()));
         assert_eq!(chain(io::ErrorKind::InvalidData, "received fatal alert: CertificateExpired"), Cause::ClientCertificate("CertificateExpired".into()));
         assert_eq!(chain(io::ErrorKind::ConnectionReset, "reset by peer"), Cause::Dropped("reset by peer".into()));
-        assert_eq!(chain(io::ErrorKind::TimedOut, "deadline"), Cause::TimedOut);
+        assert_eq!(chain(io::ErrorKind::TimedOut, "deadline"), Cause::TimedOut(CONNECT_LIMIT));
     }
 
     #[test]

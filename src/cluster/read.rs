@@ -394,7 +394,7 @@ mod tests {
             let before = Instant::now();
             let error = cluster.get(&web()).await.expect_err("nobody answers");
             assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
-            assert!(error.message().contains("did not answer within 5 s"), "{error}");
+            assert!(error.message().contains("did not answer within "), "{error}");
             assert!(before.elapsed() < Duration::from_millis(5500), "{:?}", before.elapsed());
         }
     }

@@ -57,6 +57,23 @@ pub(super) struct Subject {
     pub access: Option<(&'static str, String, Option<String>)>,
 }
 
+/// When an answer must have begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    end: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    pub fn after(limit: Duration) -> Self {
+        Self { end: Instant::now() + limit, limit }
+    }
+
+    pub fn leaves(self, pause: Duration) -> bool {
+        Instant::now() + pause < self.end
+    }
+}
+
 /// A path with its query.
 pub(super) struct Path {
     text: String,
@@ -123,7 +140,7 @@ impl Cluster {
     pub(super) async fn ask_raw(&self, ask: &Ask) -> Result<Bytes, (Failure, u32)> {
         // Making the client may run a plugin, which has a limit of its own.
         self.client().await.map_err(|error| (Failure::Local(error), 0))?;
-        let deadline = Instant::now() + self.limit();
+        let deadline = Deadline::after(self.limit());
         let (mut pause, mut tries, mut renewed) = (FIRST_PAUSE, 0, false);
         loop {
             tries += 1;
@@ -138,7 +155,7 @@ impl Cluster {
                 continue;
             }
             match failure.worth_another_try(pause) {
-                Some(wait) if Instant::now() + wait < deadline => sleep(wait).await,
+                Some(wait) if deadline.leaves(wait) => sleep(wait).await,
                 _ => return Err((failure, tries)),
             }
             pause *= 2;
@@ -155,13 +172,13 @@ impl Cluster {
     }
 
     /// Sends a request once; the answer must begin before the deadline.
-    pub(super) async fn once(&self, ask: &Ask, deadline: Instant) -> Result<Bytes, Failure> {
+    pub(super) async fn once(&self, ask: &Ask, deadline: Deadline) -> Result<Bytes, Failure> {
         let body = self.open(ask, deadline).await?;
         collect(body, SIZE_LIMIT).await
     }
 
     /// Sends a request once and gives the body of a good answer, unread.
-    pub(super) async fn open(&self, ask: &Ask, deadline: Instant) -> Result<Body, Failure> {
+    pub(super) async fn open(&self, ask: &Ask, deadline: Deadline) -> Result<Body, Failure> {
         let client = self.client().await.map_err(Failure::Local)?;
         let mut builder = Request::builder().method(ask.method.clone()).uri(&ask.path);
         builder = builder.header(header::ACCEPT, ask.accept).header(header::USER_AGENT, concat!("rollsh/", env!("CARGO_PKG_VERSION")));
@@ -170,10 +187,10 @@ impl Cluster {
         }
         let content = ask.content.as_ref().map_or_else(Body::empty, |(_, bytes)| Body::from(bytes.clone()));
         let request = builder.body(content).map_err(|error| Failure::Local(Error::invalid(format!("cannot {}: {error}", ask.subject.words))))?;
-        let response = match timeout_at(deadline, client.send(request)).await {
+        let response = match timeout_at(deadline.end, client.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Failure::of_kube(&error)),
-            Err(_) => return Err(Failure::timed_out()),
+            Err(_) => return Err(Failure::timed_out(deadline.limit)),
         };
         if response.status().is_success() {
             return Ok(response.into_body());
@@ -194,7 +211,7 @@ async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let mut all: Vec<u8> = Vec::new();
     loop {
         match timeout(PAUSE_LIMIT, body.frame()).await {
-            Err(_) => return Err(Failure::timed_out()),
+            Err(_) => return Err(Failure::timed_out(PAUSE_LIMIT)),
             Ok(None) => return Ok(Bytes::from(all)),
             Ok(Some(Err(error))) => return Err(Failure::of_kube(&error)),
             Ok(Some(Ok(frame))) => {

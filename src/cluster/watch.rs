@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connect::Cluster;
 use super::failure::{Failure, the_server};
 use super::read::{Include, Selection, about_all, collection};
-use super::request::{Ask, JSON, Path, Subject};
+use super::request::{Ask, Deadline, JSON, Path, Subject};
 use super::table::TABLE;
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::Resource;
@@ -255,7 +255,7 @@ impl Watcher {
         let accept = if self.include.is_some() { TABLE } else { JSON };
         let ask = Ask { method: Method::GET, path: path.done(), accept, content: None, subject: self.subject.clone() };
         self.cluster.client().await.map_err(Failure::Local)?;
-        let body = self.cluster.open(&ask, Instant::now() + self.cluster.limit()).await?;
+        let body = self.cluster.open(&ask, Deadline::after(self.cluster.limit())).await?;
         Ok(Lines { body, buffer: Vec::new(), ready: VecDeque::new() })
     }
 

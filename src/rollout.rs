@@ -1,9 +1,29 @@
 //! Pure decisions about rollouts: objects in, decisions out. No client, no async, no Rhai, no clock (`now` is an argument).
 
+pub mod apply;
 pub mod change;
+mod completion;
+mod containers;
+mod deadline;
+pub mod delete;
+pub mod env;
 pub mod history;
 pub mod image;
+mod merge;
+pub mod metadata;
+pub mod object;
 pub mod outcome;
+pub mod patch;
+pub mod pause;
+mod pod;
+mod quantity;
+pub mod resources;
+pub mod restart;
+pub mod rival;
+pub mod scale;
 pub mod status;
+pub mod strategy;
+pub mod template;
 pub mod undo;
+pub mod unstick;
 pub mod workload;

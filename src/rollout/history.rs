@@ -2,10 +2,23 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::workload::{Snapshot, Workload};
-use crate::error::Result;
+use super::change::{Change, Request};
+use super::completion::{self, Evidence};
+use super::object::{self, annotation, int, text};
+use super::template;
+use super::workload::{Kind, Snapshot, Workload};
+use crate::error::{Error, Result};
+
+pub const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+/// On a Deployment and its ReplicaSets: the revision's number.
+pub const REVISION: &str = "deployment.kubernetes.io/revision";
+pub(super) const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// On a ReplicaSet or ControllerRevision: we saw the rollout of this revision complete. The value is the owner's own name and
+/// the time: kubectl's undo copies a ReplicaSet's annotations to the Deployment, whence the controller copies them to the next
+/// ReplicaSet, and a mark that names another owner proves nothing.
+pub const COMPLETED: &str = "rollsh.dev/completed";
 
 /// One entry of a workload's history.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,25 +36,178 @@ pub struct Revision {
     pub ready: i64,
     /// The ReplicaSet or ControllerRevision that keeps it.
     pub owner: String,
+    /// As the owner keeps it: a ReplicaSet's has the label `pod-template-hash` (`template::bare` is without).
     pub template: Value,
     /// Whether its rollout is known to have completed; `None`: not known.
     pub completed: Option<bool>,
 }
 
+/// A revision's number, its owner and its template, for the decisions of this floor.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<'a> {
+    pub number: i64,
+    pub owner: &'a Value,
+    pub template: Value,
+    /// Its template is the live one, and it is the one that the controller uses for it.
+    pub live: bool,
+}
+
+impl Entry<'_> {
+    pub(super) fn name(&self) -> &str {
+        object::name(self.owner)
+    }
+
+    /// All numbers that this revision has had, oldest first; an undo moves a revision to a new number.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = i64> {
+        let former = annotation(self.owner, REVISION_HISTORY).unwrap_or_default();
+        former.split(',').filter_map(|number| number.parse().ok()).chain([self.number])
+    }
+}
+
+/// The controller's revision objects of this workload, out of a list.
+pub fn owned<'a>(workload: &Workload, candidates: &'a [Value]) -> Vec<&'a Value> {
+    candidates.iter().filter(|candidate| object::is_controlled_by(candidate, workload.uid())).collect()
+}
+
+/// The owner of the live template: the oldest ReplicaSet that has it, or the ControllerRevision with the highest number.
+/// `None` while the controller has not made it.
+pub(super) fn live_owner(snapshot: &Snapshot) -> Option<&Value> {
+    let mut candidates = owned(&snapshot.workload, &snapshot.revisions);
+    match snapshot.workload.kind() {
+        Kind::Deployment => candidates.sort_by_key(|owner| (object::created(owner), object::name(owner))),
+        Kind::StatefulSet | Kind::DaemonSet => candidates.sort_by_key(|owner| std::cmp::Reverse(int(&owner["revision"]))),
+    }
+    let live = template::canonical(snapshot.workload.template());
+    candidates.into_iter().find(|owner| template_of(owner).is_some_and(|kept| template::canonical(&kept) == live))
+}
+
+fn template_of(owner: &Value) -> Option<Value> {
+    if owner["data"].is_object() { template::of_revision_data(&owner["data"]) } else { Some(owner["spec"]["template"].clone()) }
+}
+
+/// The number that an owner has now; `None` when it is no number.
+pub(super) fn number(owner: &Value) -> Option<i64> {
+    if let Some(revision) = owner["revision"].as_i64() {
+        return Some(revision);
+    }
+    annotation(owner, REVISION).map_or(Some(0), |text| text.parse().ok())
+}
+
+/// # Source
+/// kubectl 1.36 `polymorphichelpers/history.go`: a ReplicaSet without the annotation is revision 0, one with nonsense is left
+/// out; of two with one number the newer counts, and the one of the live template before all.
+pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry<'_>> {
+    let live = live_owner(snapshot).map(object::uid);
+    let mut owners = owned(&snapshot.workload, &snapshot.revisions);
+    if snapshot.workload.kind() == Kind::Deployment {
+        owners.sort_by_key(|owner| (Some(object::uid(owner)) == live, object::created(owner), object::name(owner)));
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    for owner in owners {
+        let (Some(number), Some(template)) = (number(owner), template_of(owner)) else { continue };
+        entries.retain(|entry| entry.number != number);
+        entries.push(Entry { number, owner, template, live: Some(object::uid(owner)) == live });
+    }
+    entries.sort_by_key(|entry| entry.number);
+    entries
+}
+
 /// The history as `kubectl rollout history` counts it (SEMANTICS 1), sorted by number.
-pub fn history(_snapshot: &Snapshot, _now: Timestamp) -> Vec<Revision> {
-    todo!()
+pub fn history(snapshot: &Snapshot, now: Timestamp) -> Vec<Revision> {
+    let entries = entries(snapshot);
+    let judgements = completion::judge(snapshot, &entries);
+    entries.iter().zip(judgements).map(|(entry, judgement)| revision_of(snapshot, entry, judgement.completed, now)).collect()
+}
+
+fn revision_of(snapshot: &Snapshot, entry: &Entry, completed: Option<bool>, now: Timestamp) -> Revision {
+    let owner = entry.owner;
+    let (replicas, ready) = match snapshot.workload.kind() {
+        Kind::Deployment => (int(&owner["status"]["replicas"]), int(&owner["status"]["readyReplicas"])),
+        Kind::StatefulSet | Kind::DaemonSet => {
+            let pods = pods_of(snapshot, owner);
+            let ready = pods.iter().filter(|pod| super::pod::is_ready(pod)).count();
+            (pods.len().try_into().unwrap_or_default(), ready.try_into().unwrap_or_default())
+        }
+    };
+    Revision {
+        revision: entry.number,
+        change_cause: annotation(owner, CHANGE_CAUSE).filter(|cause| !cause.is_empty()).map(str::to_owned),
+        images: template::images(&entry.template),
+        created: owner["metadata"]["creationTimestamp"].as_str().map(str::to_owned),
+        age_s: object::age_s(owner, now),
+        current: entry.live,
+        replicas,
+        ready,
+        owner: entry.name().to_owned(),
+        template: entry.template.clone(),
+        completed,
+    }
+}
+
+/// The pods of a revision: a ReplicaSet's own, or those labelled with the ControllerRevision.
+pub(super) fn pods_of<'a>(snapshot: &'a Snapshot, owner: &Value) -> Vec<&'a Value> {
+    let own = snapshot.own_pods().into_iter();
+    match snapshot.workload.kind() {
+        Kind::Deployment => own.filter(|pod| object::is_controlled_by(pod, object::uid(owner))).collect(),
+        Kind::StatefulSet | Kind::DaemonSet => own.filter(|pod| is_pod_of_revision(pod, owner)).collect(),
+    }
+}
+
+/// A StatefulSet's pods carry the ControllerRevision's whole name, a DaemonSet's only the hash in it.
+pub(super) fn is_pod_of_revision(pod: &Value, revision: &Value) -> bool {
+    let Some(hash) = object::label(pod, "controller-revision-hash") else { return false };
+    hash == object::name(revision) || object::label(revision, "controller-revision-hash") == Some(hash)
 }
 
 /// One revision.
 ///
 /// # Errors
 /// `not_found` when there is none with that number, `usage` when it is not positive.
-pub fn revision(_snapshot: &Snapshot, _revision: i64, _now: Timestamp) -> Result<Revision> {
-    todo!()
+pub fn revision(snapshot: &Snapshot, revision: i64, now: Timestamp) -> Result<Revision> {
+    let target = snapshot.workload.target();
+    if revision <= 0 {
+        return Err(Error::usage(format!("revision must be a positive integer: {revision}")).target(target));
+    }
+    let revisions = history(snapshot, now);
+    let numbers = numbers(revisions.iter().map(|it| it.revision));
+    revisions
+        .into_iter()
+        .find(|it| it.revision == revision)
+        .ok_or_else(|| Error::not_found(format!("{target} has no revision {revision}")).hint(format!("its revisions: {numbers}")).target(&target))
 }
 
-/// The controller's revision objects of this workload, out of a list.
-pub fn owned<'a>(_workload: &Workload, _candidates: &'a [Value]) -> Vec<&'a Value> {
-    todo!()
+/// `1, 3, 4`, for hints.
+pub(super) fn numbers(revisions: impl Iterator<Item = i64>) -> String {
+    let numbers: Vec<String> = revisions.map(|number| number.to_string()).collect();
+    if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
+}
+
+/// The change that remembers, on the live revision's own object, that its rollout is complete; `None` when it is not
+/// complete, not known or already marked. `undo` to `last_good` reads the mark.
+pub fn remember(snapshot: &Snapshot, now: Timestamp) -> Option<Change> {
+    if !super::status::status(snapshot, super::status::Patience::default(), now).complete {
+        return None;
+    }
+    let owner = live_owner(snapshot).filter(|owner| !is_marked(owner))?;
+    let mark = format!("{} {}", object::name(owner), super::restart::seconds(now));
+    let target = object::target(snapshot.workload.kind().revisions(), owner);
+    let body = json!({"metadata": {"annotations": {COMPLETED: mark}}});
+    Some(Change::new("remember", target, owner, Request::MergePatch(body), "marked as completed"))
+}
+
+pub(super) fn is_marked(owner: &Value) -> bool {
+    mark_time(owner).is_some()
+}
+
+/// When the owner was marked as completed; `None` too when the mark is another owner's.
+pub(super) fn mark_time(owner: &Value) -> Option<&str> {
+    let (name, time) = annotation(owner, COMPLETED)?.split_once(' ')?;
+    (name == text(&owner["metadata"]["name"])).then_some(time)
+}
+
+/// On what evidence the rollout of a revision counts as completed, as words; `None` when there is none.
+pub fn evidence(snapshot: &Snapshot, revision: i64) -> Option<String> {
+    let entries = entries(snapshot);
+    let at = entries.iter().position(|entry| entry.number == revision)?;
+    completion::judge(snapshot, &entries).swap_remove(at).evidence.as_ref().map(Evidence::to_string)
 }

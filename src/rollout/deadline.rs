@@ -1,0 +1,76 @@
+//! Whether a Deployment's `ProgressDeadlineExceeded` is about the rollout that is going on, or is left over from one before.
+//!
+//! # Limits
+//! The condition says which ReplicaSet timed out, and when; nothing says when the live template became live. What can be decided:
+//! - the spec is not yet observed: the condition is about an older one, whatever it says;
+//! - it names the ReplicaSet of the live template, and that has never been live before (it has no `revision-history`): it is
+//!   about this rollout;
+//! - it names that ReplicaSet, which came back by an undo: it is about this rollout when it is not older than the last edit
+//!   of the template (by the managed fields' times);
+//! - it names another ReplicaSet: left over. The controller keeps such a condition until the new pods make their first progress.
+//!
+//! A condition that is left over becomes telling when it still stands a whole progress deadline after the last edit of the template:
+//! any progress would have replaced it. Without managed fields that moment is not known, and it stays left over.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::history;
+use super::object::{self, after, items, text, time};
+use super::workload::{Kind, Snapshot, Workload};
+
+pub(super) const REASON: &str = "ProgressDeadlineExceeded";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// Not exceeded, as far as the condition says.
+    Met,
+    /// Left over from before; telling from this moment on, if it still stands then.
+    LeftOver(Option<Timestamp>),
+    /// The present rollout exceeded it.
+    Exceeded,
+}
+
+pub(super) fn deadline(snapshot: &Snapshot, now: Timestamp) -> Deadline {
+    let workload = &snapshot.workload;
+    let Some(condition) = exceeded(workload) else { return Deadline::Met };
+    if workload.generation() > workload.observed_generation() {
+        return Deadline::LeftOver(None);
+    }
+    // Without the ReplicaSets nothing tells what the condition is about: believe it, as kubectl does.
+    let known = !history::owned(workload, &snapshot.revisions).is_empty();
+    let live = history::live_owner(snapshot);
+    let edited = last_edit(workload);
+    let present = match (named(text(&condition["message"])), live) {
+        _ if !known => true,
+        (Some(("ReplicaSet", name)), Some(live)) if name == object::name(live) => {
+            let came_back = object::annotation(live, history::REVISION_HISTORY).is_some();
+            let older = edited.zip(time(&condition["lastUpdateTime"])).is_some_and(|(edited, updated)| updated < edited);
+            !(came_back && older)
+        }
+        (Some(("ReplicaSet", _)), _) => false,
+        (_, live) => live.is_none(),
+    };
+    let telling = edited.map(|edited| after(edited, workload.spec()["progressDeadlineSeconds"].as_i64().unwrap_or(600)));
+    if present || telling.is_some_and(|telling| telling <= now) { Deadline::Exceeded } else { Deadline::LeftOver(telling) }
+}
+
+fn exceeded(workload: &Workload) -> Option<&Value> {
+    let condition = object::condition(workload.object(), "Progressing").filter(|_| workload.kind() == Kind::Deployment)?;
+    (condition["reason"] == REASON).then_some(condition)
+}
+
+/// Kind and name out of `ReplicaSet "web-1" has timed out progressing.`
+pub(super) fn named(message: &str) -> Option<(&str, &str)> {
+    let (kind, rest) = message.split_once(" \"")?;
+    Some((kind, rest.split_once('"')?.0))
+}
+
+/// When somebody who has set a field of the template last wrote the workload: not before the live template became live.
+fn last_edit(workload: &Workload) -> Option<Timestamp> {
+    items(&workload.object()["metadata"]["managedFields"])
+        .iter()
+        .filter(|entry| text(&entry["subresource"]).is_empty() && entry["fieldsV1"]["f:spec"]["f:template"].is_object())
+        .filter_map(|entry| time(&entry["time"]))
+        .max()
+}

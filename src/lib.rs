@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod cluster;
 pub mod error;
+pub mod journal;
 pub mod proxy;
 pub mod render;
 pub mod resource;

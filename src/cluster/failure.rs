@@ -153,7 +153,7 @@ impl Refusal {
     /// Whether a write may have been made all the same: of a failure within the server one cannot tell, but webhooks and the
     /// reading of a patch come before anything is stored.
     pub fn leaves_doubt(&self) -> bool {
-        self.code >= 500 && !self.message().contains("webhook") && !self.is_bad_apply()
+        self.code >= 500 && self.code != 501 && !self.message().contains("webhook") && !self.is_bad_apply()
     }
 
     fn into_error(self, cluster: &Cluster, subject: &Subject) -> Error {
@@ -183,7 +183,7 @@ impl Refusal {
             409 => self.conflict(message),
             410 => Error::unreachable(format!("cannot {}: {message}", subject.words)).hint("the cluster changes faster than it can be read: try again"),
             _ if self.is_bad_apply() => self.invalid(message),
-            400 | 405 | 406 | 413 | 415 | 422 => self.invalid(message),
+            400 | 405 | 406 | 413 | 415 | 422 | 501 => self.invalid(message),
             429 => Error::unreachable(format!("cannot {}: {server} is busy: {message}", subject.words)).hint("try again in a while"),
             _ => Error::unreachable(format!("cannot {}: {server} failed: {message}", subject.words)),
         };

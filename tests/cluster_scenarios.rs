@@ -1,6 +1,6 @@
-//! The floor `cluster` against a real API server, whose kubeconfig `ROLLSH_TEST_KUBECONFIG` names.
+//! The floor `cluster` against an API server: the simulated one, and a real one whose kubeconfig `ROLLSH_TEST_KUBECONFIG` names.
 //!
-//! Without it these tests say that they are skipped. They work in a namespace of their own.
+//! Without a real one these tests say that they are skipped. They work in namespaces of their own.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,55 @@ use rollsh::cluster::{Cluster, Connection};
 use rollsh::error::ErrorKind;
 use rollsh::resource::{DEPLOYMENT, POD, Resource, Target};
 use rollsh::rollout::change::{Change, Precondition, Request};
+use rollsh::sim::{Options, Sim};
 use serde_json::{Value, json};
+
+/// Each scenario once in virtual time on the simulator, and once on the real API server.
+macro_rules! scenarios {
+    (both { $($both:ident,)* } real { $($real:ident,)* }) => {
+        mod simulated {
+            $(#[tokio::test(start_paused = true)]
+            async fn $both() {
+                super::$both(super::simulated_cluster()).await;
+            })*
+        }
+
+        mod real {
+            $(scenarios!(@real $both);)*
+            $(scenarios!(@real $real);)*
+        }
+    };
+    (@real $name:ident) => {
+        #[tokio::test]
+        async fn $name() {
+            if let Some(cluster) = super::real_cluster(stringify!($name)) {
+                super::$name(cluster).await;
+            }
+        }
+    };
+}
+
+scenarios! {
+    both {
+        objects_lists_and_tables_are_the_servers,
+        unknown_kinds_are_looked_up,
+        reviews_say_what_is_allowed,
+        a_watch_of_what_the_server_does_not_have_is_an_error,
+    }
+    real {
+        what_is_not_there_is_told_in_the_servers_words,
+        every_form_of_a_write_holds_its_precondition,
+        scaling_conflicts_of_fields_and_invalid_values_are_told,
+        a_watch_tells_what_happens,
+    }
+}
+
+fn simulated_cluster() -> Cluster {
+    let clock = Clock::paused("2026-01-01T09:00:00Z".parse().expect("a time"), &tokio::runtime::Handle::current());
+    let sim = Sim::new(Options::default(), clock.clone()).expect("a simulated cluster");
+    tokio::spawn(sim.clone().live());
+    Cluster::in_process(sim.service(), "sim", "default", clock)
+}
 
 /// The flags for the real cluster, or `None` when there is none.
 #[expect(clippy::disallowed_macros, reason = "a skipped test must say so where a person reads it")]
@@ -24,7 +72,7 @@ fn connection(test: &str) -> Option<Connection> {
     Some(Connection { kubeconfig: Some(PathBuf::from(path)), ..Connection::default() })
 }
 
-fn cluster(test: &str) -> Option<Cluster> {
+fn real_cluster(test: &str) -> Option<Cluster> {
     Some(Cluster::configured(&connection(test)?, Clock::wall()).expect("the kubeconfig of the tests is right"))
 }
 
@@ -32,9 +80,7 @@ fn known(name: &str) -> &'static Resource {
     Resource::known(name).expect("a known kind")
 }
 
-#[tokio::test]
-async fn objects_lists_and_tables_are_the_servers() {
-    let Some(cluster) = cluster("objects_lists_and_tables_are_the_servers") else { return };
+async fn objects_lists_and_tables_are_the_servers(cluster: Cluster) {
     let namespace = cluster.get(&Target::new(known("ns"), None, "kube-system")).await.expect("kube-system is everywhere");
     assert_eq!(namespace["kind"], "Namespace");
     let all = cluster.list(known("ns"), &Selection::default()).await.expect("namespaces");
@@ -50,9 +96,7 @@ async fn objects_lists_and_tables_are_the_servers() {
     assert_eq!(with["kind"], "Table");
 }
 
-#[tokio::test]
-async fn what_is_not_there_is_told_in_the_servers_words() {
-    let Some(cluster) = cluster("what_is_not_there_is_told_in_the_servers_words") else { return };
+async fn what_is_not_there_is_told_in_the_servers_words(cluster: Cluster) {
     let target = Target::new(&DEPLOYMENT, Some("default"), "no-such");
     let error = cluster.get(&target).await.expect_err("there is none");
     assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "deployments.apps \"no-such\" not found"));
@@ -66,9 +110,7 @@ async fn what_is_not_there_is_told_in_the_servers_words() {
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
 }
 
-#[tokio::test]
-async fn unknown_kinds_are_looked_up() {
-    let Some(cluster) = cluster("unknown_kinds_are_looked_up") else { return };
+async fn unknown_kinds_are_looked_up(cluster: Cluster) {
     assert_eq!(cluster.resource("pdb").await.expect("a short name").kind, "PodDisruptionBudget");
     assert_eq!(cluster.resource("Lease").await.expect("a kind").plural, "leases");
     assert_eq!(cluster.resource("leases.coordination.k8s.io").await.expect("with its group").version, "v1");
@@ -80,76 +122,8 @@ async fn unknown_kinds_are_looked_up() {
     assert_eq!(error.hints(), ["the server has this kind in policy/v1"]);
 }
 
-#[tokio::test]
-async fn reviews_say_what_is_allowed() {
-    let Some(cluster) = cluster("reviews_say_what_is_allowed") else { return };
+async fn reviews_say_what_is_allowed(cluster: Cluster) {
     assert!(cluster.can("patch", &DEPLOYMENT, Some("default"), None).await.expect("a review"));
-}
-
-/// The kubeconfig of the tests with something replaced.
-fn altered(change: impl Fn(String) -> String) -> Option<(tempfile::TempDir, Connection)> {
-    let path = connection("a kubeconfig with a fault in it")?.kubeconfig?;
-    let text = std::fs::read_to_string(path).expect("the kubeconfig of the tests");
-    let dir = tempfile::tempdir().expect("a directory");
-    let file = dir.path().join("config");
-    std::fs::write(&file, change(text)).expect("a file");
-    Some((dir, Connection { kubeconfig: Some(file), ..Connection::default() }))
-}
-
-fn replace_value(text: &str, key: &str, value: &str) -> String {
-    let lines = text.lines().map(|line| match line.trim_start().strip_prefix(key) {
-        Some(rest) if rest.starts_with(':') => format!("{}{key}: {value}", &line[..line.len() - line.trim_start().len()]),
-        _ => line.to_owned(),
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-async fn fails_with(connection: &Connection, kind: ErrorKind, words: &str) {
-    let cluster = Cluster::configured(connection, Clock::wall()).expect("it is read without a request");
-    let error = cluster.get(&Target::new(known("ns"), None, "default")).await.expect_err("it cannot work");
-    assert_eq!(error.kind(), kind, "{error}");
-    assert!(error.message().contains(words), "{words:?} is not in {error}");
-    assert!(!error.hints().is_empty(), "{error} has no hint");
-}
-
-#[tokio::test]
-async fn a_wrong_name_in_the_certificate_is_named() {
-    let Some((_dir, connection)) = altered(|text| text.replace("    server:", "    tls-server-name: wrong.example\n    server:")) else { return };
-    fails_with(&connection, ErrorKind::Unreachable, "is not for this name, but for ").await;
-}
-
-#[tokio::test]
-async fn a_foreign_authority_is_named() {
-    // Any self-signed certificate that did not sign the server's will do.
-    const FOREIGN: &str = concat!(
-        "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJmRENDQVNHZ0F3SUJBZ0lVVSt2V01aZEExOEl2Z2lFRkwwYVAwZUxkWXpFd0NnWUlLb1pJemowRUF3",
-        "SXcKRWpFUU1BNEdBMVVFQXd3SFptOXlaV2xuYmpBZ0Z3MHlOakV4TWpNeE56RTFNakJhR0E4eU1UQXdNVEF5TmpFMwpNVFV5TUZvd0VqRVFNQTRHQTFVRUF3",
-        "d0habTl5WldsbmJqQlpNQk1HQnlxR1NNNDlBZ0VHQ0NxR1NNNDlBd0VICkEwSUFCRzA2UW9EVlpCNnUxMHdhY2tzcnhBZWs4MkFib0k2YjdaQ002L1FQMzlp",
-        "OWVXNDZPNVdJcFdpWlVBRm8KaFNpWXpPTlZTSVpUYTZZYk5DMHc5ZlUwOCsyalV6QlJNQjBHQTFVZERnUVdCQlFYWVUrRmtWazhVdHQ0MHhiVQpLRUdVUVdu",
-        "UFl6QWZCZ05WSFNNRUdEQVdnQlFYWVUrRmtWazhVdHQ0MHhiVUtFR1VRV25QWXpBUEJnTlZIUk1CCkFmOEVCVEFEQVFIL01Bb0dDQ3FHU000OUJBTUNBMGtB",
-        "TUVZQ0lRRExDY1MzemtERHNkbUhWNW9ReWwxMFU2RUsKbHlZRUIzLzRaVks5SUlxYUJnSWhBSnJnTjBBOTlFbE93NmU0dHpNRE5aSmp3NCt6ZXFGbk5CeHQ5",
-        "dnpsSTQ3YgotLS0tLUVORCBDRVJUSUZJQ0FURS0tLS0tCg==",
-    );
-    let Some((_dir, connection)) = altered(|text| replace_value(&text, "certificate-authority-data", FOREIGN)) else { return };
-    fails_with(&connection, ErrorKind::Unreachable, "is signed by an authority that is not trusted").await;
-}
-
-#[tokio::test]
-async fn a_refused_connection_names_server_and_file() {
-    let Some((_dir, connection)) = altered(|text| replace_value(&text, "server", "https://127.0.0.1:1")) else { return };
-    fails_with(&connection, ErrorKind::Unreachable, "the API server https://127.0.0.1:1 (context ").await;
-}
-
-#[tokio::test]
-async fn a_wrong_token_is_unauthorized() {
-    let Some((_dir, connection)) = altered(|text| {
-        let lines = text.lines().filter(|line| !line.contains("client-key-data"));
-        let lines = lines.map(|line| if line.contains("client-certificate-data") { "    token: wrong" } else { line });
-        lines.collect::<Vec<_>>().join("\n")
-    }) else {
-        return;
-    };
-    fails_with(&connection, ErrorKind::Unauthorized, "does not accept the credentials of user").await;
 }
 
 fn change(target: &Target, request: Request, before: &Value) -> Change {
@@ -175,9 +149,7 @@ async fn put(cluster: &Cluster, target: &Target, value: &str) -> Value {
     cluster.send(&change(target, Request::Apply { object, force: true }, &Value::Null), false).await.expect("it is applied")
 }
 
-#[tokio::test]
-async fn every_form_of_a_write_holds_its_precondition() {
-    let Some(cluster) = cluster("every_form_of_a_write_holds_its_precondition") else { return };
+async fn every_form_of_a_write_holds_its_precondition(cluster: Cluster) {
     namespace(&cluster, "cluster-write").await;
     let target = Target::new(known("cm"), Some("cluster-write"), "forms");
     let first = put(&cluster, &target, &format!("{:?}", std::process::id())).await;
@@ -228,9 +200,7 @@ fn deployment(name: &str, image: &str) -> Value {
     })
 }
 
-#[tokio::test]
-async fn scaling_conflicts_of_fields_and_invalid_values_are_told() {
-    let Some(cluster) = cluster("scaling_conflicts_of_fields_and_invalid_values_are_told") else { return };
+async fn scaling_conflicts_of_fields_and_invalid_values_are_told(cluster: Cluster) {
     namespace(&cluster, "cluster-write").await;
     let target = Target::new(&DEPLOYMENT, Some("cluster-write"), "web");
     let apply = |object: Value, force| change(&target, Request::Apply { object, force }, &Value::Null);
@@ -273,9 +243,7 @@ async fn scaling_conflicts_of_fields_and_invalid_values_are_told() {
     cluster.send(&change(&target, Request::Delete { propagation: "Background" }, &Value::Null), false).await.expect("a delete");
 }
 
-#[tokio::test]
-async fn a_watch_tells_what_happens() {
-    let Some(cluster) = cluster("a_watch_tells_what_happens") else { return };
+async fn a_watch_tells_what_happens(cluster: Cluster) {
     namespace(&cluster, "cluster-watch").await;
     let target = Target::new(known("cm"), Some("cluster-watch"), "watched");
     let selection = Selection { namespace: Some("cluster-watch".into()), name: Some("watched".into()), ..Selection::default() };
@@ -302,9 +270,7 @@ async fn a_watch_tells_what_happens() {
     assert!(matches!(rows.next().await, Some(Ok(TableEvent::Deleted(_)))));
 }
 
-#[tokio::test]
-async fn a_watch_of_what_the_server_does_not_have_is_an_error() {
-    let Some(cluster) = cluster("a_watch_of_what_the_server_does_not_have_is_an_error") else { return };
+async fn a_watch_of_what_the_server_does_not_have_is_an_error(cluster: Cluster) {
     let widgets = Resource {
         group: "nowhere.example".into(),
         version: "v1".into(),

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `rollsh` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rollsh::cli::main()
+}

@@ -62,7 +62,7 @@ impl Cluster {
     /// Objects of a selection as they change. The stream does not end by itself; an `Err` item is a failure that
     /// watching again will not mend (forbidden, unauthorized, unreachable for longer than the request limit at the start,
     /// or for longer than 30 s later on). Who reads on after an `Err` gets further tries, one every 5 s.
-    pub fn watch(&self, resource: &Resource, selection: &Selection) -> impl Stream<Item = Result<Event>> + Send + Unpin + 'static {
+    pub fn watch(&self, resource: &Resource, selection: &Selection) -> impl Stream<Item = Result<Event>> + Send + Unpin + use<> {
         let (api_version, kind) = (resource.api_version(), resource.kind.to_string());
         let named = move |mut object: Value| {
             if let Some(fields) = object.as_object_mut() {
@@ -83,7 +83,7 @@ impl Cluster {
     }
 
     /// The API server's own table of a selection as it changes, cells computed by the server; as `watch` otherwise.
-    pub fn watch_table(&self, resource: &Resource, selection: &Selection, include: Include) -> impl Stream<Item = Result<TableEvent>> + Send + Unpin + 'static {
+    pub fn watch_table(&self, resource: &Resource, selection: &Selection, include: Include) -> impl Stream<Item = Result<TableEvent>> + Send + Unpin + use<> {
         let cluster = self.clone();
         let rows = move |object: Value, make: fn(Value) -> TableEvent| {
             let mut table = cluster.tabled(object, include);

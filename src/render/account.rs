@@ -93,7 +93,7 @@ fn pod_line(pod: &Pod) -> Text {
     let state = pod.reason.as_deref().unwrap_or(&pod.status);
     let restarts = if pod.restarts > 0 { format!(", {}", words::count(pod.restarts, "restart")) } else { String::new() };
     let message = pod.message.as_deref().map_or(String::new(), |message| format!(": {}", flat(message)));
-    Text::of(Tone::Dim, "  pod ").and(format!("{} ", pod.name)).with(Tone::of_state(state), state).and(restarts + &message)
+    Text::of(Tone::Dim, "  pod ").and(format!("{} ", pod.name)).with(Tone::of_state(state), state).and(format!("{restarts}{message}"))
 }
 
 /// The last events that warn; when none does, the last ones.

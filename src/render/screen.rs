@@ -57,6 +57,11 @@ impl Sink {
         Self { writer, terminal: true, color, moves: true, size: Size::Given(window.0.clone()), closed: Arc::default() }
     }
 
+    /// Whether colours are on.
+    pub fn colored(&self) -> bool {
+        self.color
+    }
+
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
@@ -153,6 +158,11 @@ impl Screen {
     /// A result: exactly this text to stdout (no newline is added), neutralised.
     pub fn print(&self, text: &str) {
         self.write(Stream::Out, &neutralise(text));
+    }
+
+    /// A result and a newline.
+    pub fn print_line(&self, text: &str) {
+        self.print(&format!("{text}\n"));
     }
 
     /// A styled result to stdout; a newline is added where the text does not end with one.

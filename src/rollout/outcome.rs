@@ -173,7 +173,7 @@ impl Followed {
     pub fn timed_out(&self, status: &Status, now: Timestamp) -> Ended {
         let message = format!("{} is not complete after {}s: {}", self.target, now.duration_since(self.started).as_secs(), status.message);
         let why = doomed(status).map(|(_, why)| format!(" ({why})")).unwrap_or_default();
-        (Ending::Timeout, status.reason.clone(), message + &why)
+        (Ending::Timeout, status.reason.clone(), format!("{message}{why}"))
     }
 
     /// The Outcome of an ending.

@@ -1,0 +1,157 @@
+//! The command line as data.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::error::Error;
+use crate::functions::call::parse_duration;
+use crate::session::Capability;
+
+const AFTER: &str = "\
+Examples:
+  rollsh --sim run scripts/tour.rhai            a tour on a simulated cluster: nothing to install, nothing at risk
+  rollsh --sim                                  a prompt on the same
+  rollsh                                        a prompt on the cluster of your kubeconfig
+  rollsh eval 'history(\"deploy/web\")'           one expression
+  rollsh run scripts/conditional_rollback.rhai --target deploy/web --image web=shop/web:9
+
+Exit codes: 0 done, 1 script failed, 2 usage, 3 denied, 4 cluster not reached, 5 rollout failed, 6 failed and rolled back,
+124 a deadline ran out, 130 interrupted, 143 terminated, N from exit(N).";
+
+/// The rollout shell for Kubernetes: look at rollouts, follow them, judge them, and take them back, by hand or by script.
+///
+/// Without a command: a prompt when standard input is a terminal, otherwise the script that comes on it.
+#[derive(Debug, Parser)]
+#[command(name = "rollsh", version, after_help = AFTER, max_term_width = 120)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Global {
+    /// The kubeconfig file, in place of KUBECONFIG and ~/.kube/config
+    #[arg(long, value_name = "FILE", global = true)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context to use
+    #[arg(long, value_name = "NAME", global = true)]
+    pub context: Option<String>,
+    /// The namespace to use, in place of the context's
+    #[arg(short, long, value_name = "NAME", global = true)]
+    pub namespace: Option<String>,
+    /// Use a simulated cluster: a small shop with a history, or the manifests in FILE (a file or a directory)
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, global = true)]
+    pub sim: Option<Option<PathBuf>>,
+    /// Which simulated world: the same number gives the same run to the byte
+    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    pub seed: u64,
+    /// Refuse every change
+    #[arg(long, global = true)]
+    pub read_only: bool,
+    /// Send every change with dryRun=All, show its diff, change nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Grant a script a capability: net, net=HOST, read[=PATH], write[=PATH], env[=NAME], delete (repeatable)
+    #[arg(long, value_name = "CAP", global = true, value_parser = capability)]
+    pub allow: Vec<Capability>,
+    /// Answer every confirm with yes
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// A deadline for the whole run, as in 90s, 5m or 1h30m
+    #[arg(long, value_name = "DURATION", global = true, value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// How eval prints its value
+    #[arg(short, long, value_name = "FORMAT", default_value = "text", global = true)]
+    pub output: Format,
+    /// When to use colour; NO_COLOR is respected by auto
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    pub color: When,
+    /// No notices
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more (repeatable)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a script
+    ///
+    /// What follows FILE is the script's: `--name value` and `--name=value` become args.name, a lone `--flag` is true, the rest is args.rest.
+    Run {
+        /// The script; `-` reads it from standard input
+        file: PathBuf,
+        /// Arguments for the script
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Evaluate one expression and print its value
+    Eval {
+        /// The expression
+        #[arg(allow_hyphen_values = true)]
+        expr: String,
+    },
+    /// Parse and check scripts without running them and without a cluster
+    Check {
+        /// The scripts
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// The reference of the script functions
+    Functions {
+        /// One of them
+        name: Option<String>,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff)
+    Man,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+    Yaml,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+fn capability(text: &str) -> Result<Capability, String> {
+    text.parse().map_err(|error: Error| std::iter::once(error.message()).chain(error.hints().iter().map(String::as_str)).collect::<Vec<_>>().join("; "))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).or_else(|| text.parse().ok().map(Duration::from_secs)).ok_or_else(|| "write a number with a unit, as in 90s, 5m or 1h30m".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_script_is_the_scripts_own() {
+        let args = Args::try_parse_from(["rollsh", "--sim", "run", "a.rhai", "--target", "deploy/web", "--timeout", "30s"]).expect("valid");
+        assert_eq!(args.global.timeout, None);
+        assert!(matches!(args.command, Some(Command::Run { args, .. }) if args == ["--target", "deploy/web", "--timeout", "30s"]));
+    }
+}

@@ -1,0 +1,150 @@
+//! From flags to a session.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::runtime::{Builder, Runtime};
+
+use super::args::{Format, Global, When};
+use super::{ask, signals};
+use crate::clock::Clock;
+use crate::cluster::{Cluster, Connection};
+use crate::error::{Error, Result, file_reason};
+use crate::functions::manifest;
+use crate::render::screen::Screen;
+use crate::session::settings::Output;
+use crate::session::{Interrupts, Parts, Policy, Session, Settings, Source};
+use crate::sim::{Options, Sim};
+
+/// What runs in the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// A person at a prompt: wall time, every capability.
+    Prompt,
+    /// A script from this folder: virtual time on a simulated cluster, capabilities as granted.
+    Script(PathBuf),
+}
+
+/// When a virtual clock starts: a fixed moment, so that one seed gives the same bytes on any day.
+const VIRTUAL_START: &str = "2026-01-05T09:00:00Z";
+
+/// How many worker threads a session on a real cluster needs: connections and watches, no computing.
+const WORKERS: usize = 2;
+
+pub fn screen(global: &Global) -> Screen {
+    let color = match global.color {
+        When::Auto => None,
+        When::Always => Some(true),
+        When::Never => Some(false),
+    };
+    Screen::process(color, global.quiet)
+}
+
+/// # Errors
+/// `usage` for a kubeconfig, context or manifest that cannot be used.
+pub fn session(global: &Global, used: &Use, screen: Screen) -> Result<Session> {
+    let prompt = *used == Use::Prompt;
+    let (runtime, clock) = time(global.sim.is_some() && !prompt)?;
+    let interrupts = Interrupts::default();
+    signals::listen(&interrupts, prompt)?;
+    let source = match &global.sim {
+        Some(manifests) => simulated(global, manifests.as_deref(), &runtime, &clock)?,
+        None => Source::Configured(connection(global)?),
+    };
+    let home = match used {
+        Use::Prompt => Vec::new(),
+        Use::Script(folder) => std::env::current_dir().into_iter().chain([folder.clone()]).collect(),
+    };
+    let session = Session::new(Parts {
+        runtime,
+        clock,
+        source,
+        settings: Settings {
+            output: match global.output {
+                Format::Text => Output::Text,
+                Format::Json => Output::Json,
+                Format::Yaml => Output::Yaml,
+            },
+            dry_run: global.dry_run,
+            interactive: prompt,
+            verbose: global.verbose,
+        },
+        policy: Policy { read_only: global.read_only, yes: global.yes, all: prompt, allowed: global.allow.clone(), home },
+        screen,
+        interrupts,
+        ask: ask::terminal(),
+    });
+    if let (Some(namespace), Some(_)) = (&global.namespace, &global.sim) {
+        session.use_namespace(namespace);
+    }
+    Ok(session)
+}
+
+/// A session that reaches no cluster, for what only needs the functions.
+pub fn without_cluster(screen: Screen) -> Result<Session> {
+    let (runtime, clock) = time(true)?;
+    Ok(Session::new(Parts {
+        runtime,
+        clock,
+        source: Source::Configured(Connection::default()),
+        settings: Settings::default(),
+        policy: Policy { read_only: true, ..Policy::default() },
+        screen,
+        interrupts: Interrupts::default(),
+        ask: None,
+    }))
+}
+
+/// The runtime and the clock that follows it.
+fn time(is_virtual: bool) -> Result<(Arc<Runtime>, Clock)> {
+    let failed = |error: std::io::Error| Error::script(format!("cannot start the runtime: {error}"));
+    if is_virtual {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().map_err(failed)?;
+        let start: Timestamp = VIRTUAL_START.parse().map_err(|error| Error::script(format!("{VIRTUAL_START}: {error}")))?;
+        let clock = Clock::paused(start, runtime.handle());
+        Ok((Arc::new(runtime), clock))
+    } else {
+        let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().map_err(failed)?;
+        Ok((Arc::new(runtime), Clock::wall()))
+    }
+}
+
+fn simulated(global: &Global, manifests: Option<&Path>, runtime: &Arc<Runtime>, clock: &Clock) -> Result<Source> {
+    for (flag, given) in [("--kubeconfig", global.kubeconfig.is_some()), ("--context", global.context.is_some())] {
+        if given {
+            return Err(Error::usage(format!("{flag} and --sim exclude each other")));
+        }
+    }
+    let read = |path: &Path| manifest::read(path).map(|found| found.into_iter().map(|(_, object)| object).collect()).map_err(as_usage);
+    let manifests = manifests.map(read).transpose()?;
+    let _inside = runtime.enter();
+    let sim = Sim::new(Options { seed: global.seed, manifests, ..Options::default() }, clock.clone())?;
+    let cluster = Cluster::in_process(sim.service(), "sim", "default", clock.clone());
+    runtime.spawn(sim.live());
+    Ok(Source::InProcess(cluster))
+}
+
+/// What a flag names and cannot be used is a wrong flag.
+fn as_usage(error: Error) -> Error {
+    error.hints().iter().fold(Error::usage(error.message()), |usage, hint| usage.hint(hint))
+}
+
+/// A file that was named must be there, and a context that was named must be in it: better now than at the first request.
+fn connection(global: &Global) -> Result<Connection> {
+    let connection = Connection { kubeconfig: global.kubeconfig.clone(), context: global.context.clone(), namespace: global.namespace.clone() };
+    if let Some(file) = &connection.kubeconfig
+        && let Err(error) = std::fs::File::open(file)
+    {
+        return Err(Error::usage(format!("cannot read the kubeconfig {}: {}", file.display(), file_reason(&error)))
+            .hint("check --kubeconfig, or try --sim for a simulated cluster"));
+    }
+    if let Some(context) = &connection.context {
+        let entries = Cluster::contexts(&connection)?;
+        if !entries.iter().any(|entry| entry.name == *context) {
+            let known = entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Error::usage(format!("no context {context:?} in the kubeconfig")).hint(format!("contexts: {known}")));
+        }
+    }
+    Ok(connection)
+}

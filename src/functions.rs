@@ -1,0 +1,40 @@
+//! What a script can call, as data: one struct literal a function, and loops over the table for everything else.
+
+pub mod call;
+pub mod change;
+pub mod follow;
+pub mod function;
+pub mod help;
+pub mod judge;
+pub mod live;
+pub mod look;
+pub mod manifest;
+pub mod rows;
+pub mod session;
+pub mod show;
+pub mod speak;
+pub mod value;
+
+pub use function::{Function, Group};
+
+/// Every function, by help group.
+pub const GROUPS: &[&Group] = &[&look::GROUP, &change::GROUP, &follow::GROUP, &judge::GROUP, &speak::GROUP, &session::GROUP];
+
+/// All functions in the order of the reference.
+pub fn all() -> impl Iterator<Item = &'static Function> {
+    GROUPS.iter().flat_map(|group| group.functions)
+}
+
+/// The function of a name.
+pub fn find(name: &str) -> Option<&'static Function> {
+    all().find(|function| function.name == name)
+}
+
+/// Of some names, the one that was probably meant.
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, name)| *distance <= (wanted.len().max(name.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,10 @@
+//! The Rhai host: the engine with our functions, running scripts, checking them, telling what went wrong.
+
+pub mod check;
+pub mod engine;
+pub mod fault;
+pub mod resolve;
+pub mod run;
+
+pub use fault::Fault;
+pub use run::{Ended, Host};

@@ -1,0 +1,84 @@
+//! Running scripts: a file, an expression, or line after line at a prompt.
+
+use std::path::Path;
+
+use rhai::{AST, Dynamic, Engine, Map, Scope};
+
+use super::check;
+use super::engine::engine;
+use super::fault::Fault;
+use crate::functions::value::halt;
+use crate::session::{Halt, Session};
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    Value(Dynamic),
+    Halted(Halt),
+    Failed(Fault),
+}
+
+/// An engine with its session and what a prompt has defined so far.
+pub struct Host {
+    engine: Engine,
+    session: Session,
+    scope: Scope<'static>,
+    /// Functions and imports of earlier lines: Rhai forgets both between two evaluations.
+    library: AST,
+    imports: AST,
+}
+
+impl Host {
+    pub fn new(session: &Session, folder: Option<&Path>, args: &Map) -> Self {
+        Self { engine: engine(session, folder, args), session: session.clone(), scope: Scope::new(), library: AST::empty(), imports: AST::empty() }
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub fn scope(&self) -> &Scope<'static> {
+        &self.scope
+    }
+
+    /// Parses and checks a whole script, then runs it. Nothing runs of a script that does not check.
+    pub fn run(&mut self, name: &str, text: &str) -> Ended {
+        match check::parse(&self.engine, name, text) {
+            Err(fault) => Ended::Failed(fault),
+            Ok(ast) => match check::problems(&self.engine, &ast, name).into_iter().next() {
+                Some(problem) => Ended::Failed(problem),
+                None => self.eval(&ast, name),
+            },
+        }
+    }
+
+    /// One input at a prompt: sees and keeps variables, functions and imports.
+    pub fn line(&mut self, text: &str) -> Ended {
+        let name = "";
+        let ast = match self.engine.compile_with_scope(&self.scope, text) {
+            Ok(ast) => ast,
+            Err(error) => return Ended::Failed(Fault::of_parse(&error, name)),
+        };
+        let whole = self.imports.merge(&self.library).merge(&ast);
+        let ended = self.eval(&whole, name);
+        self.library = self.library.merge(&ast.clone_functions_only());
+        if text.trim_start().starts_with("import ") && !matches!(ended, Ended::Failed(_)) {
+            self.imports = self.imports.merge(&ast.clone_statements_only());
+        }
+        ended
+    }
+
+    fn eval(&mut self, ast: &AST, name: &str) -> Ended {
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, ast) {
+            Ok(value) => Ended::Value(value),
+            Err(error) => match halt(&error) {
+                Some(halt) => Ended::Halted(halt),
+                None => Ended::Failed(Fault::of_run(&error, name)),
+            },
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A session: the cluster in use, settings, policy, output and interrupts, shared by everything that one shell or one run does.
+//!
+//! Two sessions live side by side in one process; nothing here is global.
+
+pub mod follow;
+pub mod make;
+pub mod policy;
+pub mod settings;
+pub mod view;
+pub mod wait;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::runtime::Runtime;
+
+use crate::clock::Clock;
+use crate::cluster::{Cluster, Connection, ContextEntry};
+use crate::error::{Error, Result};
+use crate::render::screen::Screen;
+use crate::resource::Target;
+
+pub use policy::{Capability, Policy};
+pub use settings::Settings;
+pub use wait::{Halt, Interrupts, Stop};
+
+/// One session; clones are the same session.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    runtime: Arc<Runtime>,
+    clock: Clock,
+    settings: Settings,
+    policy: Policy,
+    screen: Screen,
+    interrupts: Interrupts,
+    clusters: Mutex<Clusters>,
+    deadlines: wait::Deadlines,
+    views: view::Views,
+    ask: Option<Ask>,
+}
+
+/// Asks the user a question on the terminal; `None`: interrupted.
+pub type Ask = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Where clusters come from.
+pub enum Source {
+    /// The user's configuration, read when the first request needs it.
+    Configured(Connection),
+    /// A cluster behind an in-process service.
+    InProcess(Cluster),
+}
+
+struct Clusters {
+    source: Source,
+    /// The cluster in use, once something asked for it.
+    current: Option<Cluster>,
+    /// What `use_context` chose.
+    context: Option<String>,
+    /// What `-n` or `use_namespace` chose.
+    namespace: Option<String>,
+}
+
+/// What a session is made of; see `Session::new`.
+pub struct Parts {
+    /// For virtual time: a current-thread runtime with paused time, which `clock` follows.
+    pub runtime: Arc<Runtime>,
+    pub clock: Clock,
+    pub source: Source,
+    pub settings: Settings,
+    pub policy: Policy,
+    pub screen: Screen,
+    pub interrupts: Interrupts,
+    /// How `confirm` reaches the user; `None`: there is no terminal.
+    pub ask: Option<Ask>,
+}
+
+impl Session {
+    pub fn new(parts: Parts) -> Self {
+        let namespace = match &parts.source {
+            Source::Configured(connection) => connection.namespace.clone(),
+            Source::InProcess(_) => None,
+        };
+        Self(Arc::new(Inner {
+            runtime: parts.runtime,
+            clock: parts.clock,
+            settings: parts.settings,
+            policy: parts.policy,
+            screen: parts.screen,
+            interrupts: parts.interrupts,
+            clusters: Mutex::new(Clusters { source: parts.source, current: None, context: None, namespace }),
+            deadlines: wait::Deadlines::default(),
+            views: view::Views::default(),
+            ask: parts.ask,
+        }))
+    }
+
+    /// Whether the cluster lives in this process.
+    pub fn is_simulated(&self) -> bool {
+        matches!(self.clusters().source, Source::InProcess(_))
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.0.policy
+    }
+
+    pub fn screen(&self) -> &Screen {
+        &self.0.screen
+    }
+
+    pub fn interrupts(&self) -> &Interrupts {
+        &self.0.interrupts
+    }
+
+    pub fn views(&self) -> &view::Views {
+        &self.0.views
+    }
+
+    pub(crate) fn deadlines(&self) -> &wait::Deadlines {
+        &self.0.deadlines
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    /// The cluster in use; reads the configuration the first time.
+    ///
+    /// # Errors
+    /// `unreachable` without a configuration, `not_found` for an unknown context.
+    pub fn cluster(&self) -> Result<Cluster> {
+        let mut clusters = self.clusters();
+        if let Some(cluster) = &clusters.current {
+            return Ok(cluster.clone());
+        }
+        let cluster = match &clusters.source {
+            Source::InProcess(cluster) => cluster.clone(),
+            Source::Configured(connection) => {
+                let context = clusters.context.clone().or_else(|| connection.context.clone());
+                // A client, when it is built, looks for the runtime that it will live on.
+                let _inside = self.runtime().enter();
+                Cluster::configured(&Connection { context, ..connection.clone() }, self.clock().clone())?
+            }
+        };
+        clusters.current = Some(cluster.clone());
+        Ok(cluster)
+    }
+
+    /// The namespace that a target without one is looked for in.
+    pub fn namespace(&self) -> Result<String> {
+        let chosen = self.clusters().namespace.clone();
+        match chosen {
+            Some(namespace) => Ok(namespace),
+            None => Ok(self.cluster()?.namespace().to_owned()),
+        }
+    }
+
+    pub fn use_namespace(&self, namespace: &str) {
+        self.clusters().namespace = Some(namespace.to_owned());
+    }
+
+    pub fn contexts(&self) -> Result<Vec<ContextEntry>> {
+        let clusters = self.clusters();
+        match &clusters.source {
+            Source::Configured(connection) => {
+                let chosen = clusters.context.clone().or_else(|| connection.context.clone());
+                let mut entries = Cluster::contexts(connection)?;
+                if let Some(chosen) = chosen {
+                    for entry in &mut entries {
+                        entry.current = entry.name == chosen;
+                    }
+                }
+                Ok(entries)
+            }
+            Source::InProcess(cluster) => Ok(vec![ContextEntry {
+                name: cluster.context().to_owned(),
+                cluster: Some(cluster.context().to_owned()),
+                server: Some(cluster.server().to_owned()),
+                user: None,
+                namespace: Some(cluster.namespace().to_owned()),
+                current: true,
+            }]),
+        }
+    }
+
+    /// Changes the cluster in use, and with it the namespace to the context's own.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown context; the session then stays where it is.
+    pub fn use_context(&self, name: &str) -> Result<()> {
+        let entries = self.contexts()?;
+        if !entries.iter().any(|entry| entry.name == name) {
+            let known = entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Error::not_found(format!("no context {name:?}")).hint(format!("contexts: {known}")));
+        }
+        let mut clusters = self.clusters();
+        if matches!(clusters.source, Source::Configured(_)) {
+            clusters.current = None;
+            clusters.context = Some(name.to_owned());
+        }
+        clusters.namespace = None;
+        Ok(())
+    }
+
+    /// Asks a yes-or-no question.
+    ///
+    /// # Errors
+    /// `denied` when the answer is not yes, or when nobody can be asked and `--yes` was not given.
+    pub fn confirm(&self, question: &str) -> Result<(), Stop> {
+        if self.policy().yes {
+            return Ok(());
+        }
+        let Some(ask) = &self.0.ask else {
+            return Err(Error::denied(format!("nobody can be asked: {question}")).hint("run with --yes to answer yes, or at a terminal").into());
+        };
+        match ask(&format!("{question} [y/N] ")) {
+            None => Err(Stop::Halt(Halt::Interrupted)),
+            Some(answer) if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") => Ok(()),
+            Some(_) => Err(Error::denied(format!("not confirmed: {question}")).into()),
+        }
+    }
+
+    /// Fills in the session's namespace where a target of a namespaced kind has none.
+    pub fn located(&self, mut target: Target) -> Result<Target> {
+        if !target.resource.namespaced {
+            target.namespace = None;
+        } else if target.namespace.is_none() {
+            target.namespace = Some(self.namespace()?);
+        }
+        Ok(target)
+    }
+
+    fn clusters(&self) -> MutexGuard<'_, Clusters> {
+        self.0.clusters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

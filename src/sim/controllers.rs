@@ -1,20 +1,207 @@
-//! The controllers: what they do when something changed, and when something is due.
+//! The controllers: which of them a stored change concerns, and the queue of what they have to do.
+//!
+//! What each of them does stands in its own module; the scheduler and the kubelet have theirs beside this one.
 
-use super::store::LogEntry;
+pub mod arithmetic;
+pub mod claim;
+pub mod client;
+pub mod deployment;
+pub mod hash;
+pub mod nodes;
+pub mod object;
+#[cfg(test)]
+pub mod play;
+pub mod pods;
+pub mod queue;
+pub mod replicaset;
+#[cfg(test)]
+mod rolling_tests;
+pub mod template;
+pub mod template_hash;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use self::object::{controller_of, labels, name, namespace, selects, text};
+use super::events::{self, Recorder};
+use super::fault::Faults;
+use super::image::Images;
+use super::kinds::Kind;
+use super::kubelet::{self, Kubelets};
+use super::scheduler;
+use super::store::{Change, LogEntry};
 use super::world::World;
+
+pub use kubelet::logs;
 
 /// What the controllers remember between two syncs.
 #[derive(Debug, Default)]
-pub struct State {}
+pub struct State {
+    pub queue: queue::Queue,
+    pub events: Recorder,
+    pub images: Images,
+    pub faults: Faults,
+    pub kubelets: Kubelets,
+    pub scheduler: scheduler::Cache,
+    /// The objects that controllers adopt and that have no controller, by kind and namespace.
+    pub orphans: BTreeMap<(Kind, String), BTreeSet<String>>,
+    /// Set for an API server alone: nothing reacts to anything.
+    pub off: bool,
+}
+
+/// The object that a sync is about; for the garbage collector, its uid is the name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub namespace: String,
+    pub name: String,
+}
+
+impl Key {
+    pub fn of(object: &Value) -> Self {
+        Self { namespace: namespace(object).to_owned(), name: name(object).to_owned() }
+    }
+}
+
+/// Whoever has a work queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    Deployment,
+    ReplicaSet,
+    Scheduler,
+}
+
+impl Controller {
+    /// The least time from a change to the reaction, in microseconds; the most is twice as long.
+    const fn latency_us(self) -> u64 {
+        match self {
+            Self::Deployment => 8_000,
+            Self::ReplicaSet => 6_000,
+            Self::Scheduler => 5_000,
+        }
+    }
+
+    /// Whether it is a part of the controller manager, and rests when that is paused.
+    const fn pauses(self) -> bool {
+        !matches!(self, Self::Scheduler)
+    }
+}
 
 /// Something to be done at a time.
 #[derive(Clone, Debug)]
-pub enum Work {}
+pub enum Work {
+    /// A sync that was put into the queue for this time; another entry may have made it void.
+    Sync {
+        controller: Controller,
+        key: Key,
+        at: Timestamp,
+        later: bool,
+    },
+    Kubelet(kubelet::Step),
+    ExpireEvents,
+}
 
 /// Called after each stored change.
-pub fn observe(_world: &mut World, _entry: &LogEntry) {}
+pub fn observe(world: &mut World, entry: &LogEntry) {
+    let (kind, object) = (entry.kind, &entry.object);
+    if kind == Kind::EVENTS {
+        if entry.change == Change::Added {
+            events::note(world, object);
+        }
+        return;
+    }
+    if world.controllers.off || kind == Kind::LEASES {
+        return;
+    }
+    let gone = entry.change == Change::Deleted;
+    if matches!(kind, Kind::PODS | Kind::REPLICASETS | Kind::CONTROLLERREVISIONS) {
+        claim::note(world, kind, object, gone);
+    }
+    match kind {
+        Kind::DEPLOYMENTS => queue::add(world, Controller::Deployment, &Key::of(object)),
+        Kind::REPLICASETS => {
+            queue::add(world, Controller::ReplicaSet, &Key::of(object));
+            wake_owners(world, entry, &[(Kind::DEPLOYMENTS, Controller::Deployment)]);
+        }
+        Kind::PODS => {
+            observe_pod(world, entry, gone);
+        }
+        Kind::NODES => scheduler::retry(world),
+        _ => {}
+    }
+}
+
+fn observe_pod(world: &mut World, entry: &LogEntry, gone: bool) {
+    let pod = &entry.object;
+    wake_owners(world, entry, &[(Kind::REPLICASETS, Controller::ReplicaSet)]);
+    if gone {
+        // A Deployment that recreates waits for the last of its old pods.
+        let owner = controller_of(pod).filter(|owner| owner["kind"] == "ReplicaSet").and_then(|owner| owner["uid"].as_str());
+        let deployment = owner.and_then(|uid| world.store.by_uid(uid)).and_then(|(_, set)| controller_of(set)).and_then(|owner| owner["uid"].as_str());
+        let deployment =
+            deployment.and_then(|uid| world.store.by_uid(uid)).filter(|(_, it)| it["spec"]["strategy"]["type"] == "Recreate").map(|(_, it)| Key::of(it));
+        if let Some(key) = deployment {
+            queue::add(world, Controller::Deployment, &key);
+        }
+    }
+    scheduler::note_pod(world, entry.previous.as_deref(), (!gone).then_some(pod));
+    if !gone && scheduler::is_pending(pod) && entry.change == Change::Added {
+        queue::add(world, Controller::Scheduler, &Key::of(pod));
+    }
+    kubelet::observe(world, entry);
+}
+
+/// Wakes the controllers of an object: the one that it has, the one that it had, and those whose selector matches an orphan.
+fn wake_owners(world: &mut World, entry: &LogEntry, kinds: &[(Kind, Controller)]) {
+    let object = &entry.object;
+    let owner = controller_of(object);
+    let mut woken: Vec<(Controller, Key)> = Vec::new();
+    let before = entry.previous.as_deref().and_then(controller_of);
+    for reference in [owner, before.filter(|before| owner.is_none_or(|owner| owner["uid"] != before["uid"]))].into_iter().flatten() {
+        for (kind, controller) in kinds {
+            if reference["kind"] == kind.kind() {
+                let name = text(reference, &["name"]);
+                let alive = world.find(*kind, namespace(object), name).is_some_and(|it| it["metadata"]["uid"] == reference["uid"]);
+                if alive {
+                    woken.push((*controller, Key { namespace: namespace(object).to_owned(), name: name.to_owned() }));
+                }
+            }
+        }
+    }
+    if owner.is_none() && entry.change != Change::Deleted {
+        for (kind, controller) in kinds {
+            let matching = world.list(*kind, Some(namespace(object))).filter(|it| selects(&it["spec"]["selector"], labels(object)));
+            woken.extend(matching.map(|it| (*controller, Key::of(it))));
+        }
+    }
+    for (controller, key) in woken {
+        queue::add(world, controller, &key);
+    }
+}
+
+/// Called before objects of a kind are read by a client: what changes all the time is brought up to date then, and not before.
+pub fn before_read(world: &mut World, kind: Kind) {
+    if matches!(kind, Kind::NODES | Kind::LEASES) && !world.controllers.off {
+        kubelet::node::heartbeat(world);
+    }
+}
 
 /// Called when work is due.
-pub fn work(_world: &mut World, work: Work) {
-    match work {}
+pub fn work(world: &mut World, work: Work) {
+    match work {
+        Work::Sync { controller, key, at, later } => {
+            if !queue::take(world, controller, &key, at, later) {
+                return;
+            }
+            let outcome = match controller {
+                Controller::Deployment => deployment::sync(world, &key),
+                Controller::ReplicaSet => replicaset::sync(world, &key),
+                Controller::Scheduler => scheduler::sync(world, &key),
+            };
+            queue::settle(world, controller, &key, &outcome);
+        }
+        Work::Kubelet(step) => kubelet::step(world, step),
+        Work::ExpireEvents => events::expire(world),
+    }
 }

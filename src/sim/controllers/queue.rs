@@ -1,0 +1,101 @@
+//! The work queues of the controllers: keys that wait for a sync, each at most once now and once later, and retries that back off.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Controller, Key, Work};
+use crate::sim::failure::Result;
+use crate::sim::world::World;
+
+type Entry = (Controller, Key);
+
+/// What waits.
+#[derive(Debug, Default)]
+pub struct Queue {
+    soon: BTreeMap<Entry, Timestamp>,
+    later: BTreeMap<Entry, Timestamp>,
+    failures: BTreeMap<Entry, u32>,
+    /// While the controllers are paused, what was due.
+    held: Option<BTreeSet<Entry>>,
+}
+
+/// The first retry comes after this, each further one after twice the time before.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_millis(5);
+const LAST_RETRY: SignedDuration = SignedDuration::from_secs(1000);
+
+/// Wants a sync of `key` soon: after the few milliseconds in which a change reaches a controller.
+pub fn add(world: &mut World, controller: Controller, key: &Key) {
+    let entry = (controller, key.clone());
+    if world.controllers.queue.soon.contains_key(&entry) {
+        return;
+    }
+    let least = controller.latency_us();
+    let latency = least + world.random(least);
+    let at = world.now().saturating_add(SignedDuration::from_micros(i64::try_from(latency).unwrap_or(i64::MAX))).unwrap_or(Timestamp::MAX);
+    world.controllers.queue.soon.insert(entry, at);
+    world.schedule(at, Work::Sync { controller, key: key.clone(), at, later: false });
+}
+
+/// Wants a sync of `key` at a time; the earliest wish counts.
+pub fn add_at(world: &mut World, controller: Controller, key: &Key, at: Timestamp) {
+    let entry = (controller, key.clone());
+    let at = at.max(world.now());
+    if world.controllers.queue.later.get(&entry).is_some_and(|planned| *planned <= at) {
+        return;
+    }
+    world.controllers.queue.later.insert(entry, at);
+    world.schedule(at, Work::Sync { controller, key: key.clone(), at, later: true });
+}
+
+pub fn add_after(world: &mut World, controller: Controller, key: &Key, after: SignedDuration) {
+    let at = world.now().saturating_add(after).unwrap_or(Timestamp::MAX);
+    add_at(world, controller, key, at);
+}
+
+/// Whether a due entry still stands, and takes it out. Held back while the controllers are paused.
+pub fn take(world: &mut World, controller: Controller, key: &Key, at: Timestamp, later: bool) -> bool {
+    let queue = &mut world.controllers.queue;
+    let entry = (controller, key.clone());
+    let waiting = if later { &mut queue.later } else { &mut queue.soon };
+    if waiting.get(&entry) != Some(&at) {
+        return false;
+    }
+    waiting.remove(&entry);
+    if controller.pauses()
+        && let Some(held) = &mut queue.held
+    {
+        held.insert(entry);
+        return false;
+    }
+    true
+}
+
+/// After a sync: forgets earlier failures, or plans the retry.
+pub fn settle(world: &mut World, controller: Controller, key: &Key, outcome: &Result<()>) {
+    let entry = (controller, key.clone());
+    if outcome.is_ok() {
+        world.controllers.queue.failures.remove(&entry);
+        return;
+    }
+    let failures = world.controllers.queue.failures.entry(entry).or_default();
+    let delay = FIRST_RETRY.saturating_mul(1 << (*failures).min(20)).min(LAST_RETRY);
+    *failures += 1;
+    add_after(world, controller, key, delay);
+}
+
+/// Stops all controllers of the controller manager; what comes due waits.
+pub fn pause(world: &mut World) {
+    world.controllers.queue.held.get_or_insert_default();
+}
+
+/// Lets them go on with what waited.
+pub fn resume(world: &mut World) {
+    for (controller, key) in world.controllers.queue.held.take().into_iter().flatten() {
+        add(world, controller, &key);
+    }
+}
+
+pub fn is_paused(world: &World) -> bool {
+    world.controllers.queue.held.is_some()
+}

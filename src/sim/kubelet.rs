@@ -1,0 +1,630 @@
+//! The kubelets: they play the pods of their nodes, container by container, as the images' behaviours say.
+//!
+//! What a pod's status then says is in `status`, what its containers wrote in `log`. Volumes, real probes and real processes are not here.
+
+mod log;
+pub mod node;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+pub use self::log::logs;
+use super::controllers::Work;
+use super::controllers::client::{self, Component, Deletion};
+use super::controllers::object::{deleting, list, name, namespace, text, uid};
+use super::controllers::pods::is_terminal;
+use super::events;
+use super::image::{Behaviour, Pull, Refusal, SLOW_PULL, START, full_name, tag};
+use super::kinds::Kind;
+use super::store::{Change, LogEntry};
+use super::world::World;
+
+/// All pods that some kubelet plays.
+#[derive(Debug, Default)]
+pub struct Kubelets {
+    pods: BTreeMap<String, Run>,
+    /// The last address given out on each node.
+    addresses: BTreeMap<String, u32>,
+    /// When the pods that have no node yet were made, to the nanosecond.
+    born: BTreeMap<String, Timestamp>,
+    /// When each node can start the next pod: one after the other.
+    free: BTreeMap<String, Timestamp>,
+}
+
+/// A pod that is being played.
+#[derive(Debug)]
+pub(super) struct Run {
+    namespace: String,
+    name: String,
+    node: String,
+    ip: String,
+    since: Timestamp,
+    /// When its containers start, unless something holds them up: counted from the pod's creation, so that pods made together start together.
+    starts: Timestamp,
+    /// Init containers first, in order.
+    containers: Vec<Container>,
+    policy: Policy,
+    /// Its containers were told to stop.
+    killed: bool,
+    /// A Job's pod, which ends by itself.
+    of_job: bool,
+    begun: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    Always,
+    OnFailure,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Init,
+    Sidecar,
+    Main,
+}
+
+#[derive(Debug)]
+pub(super) struct Container {
+    name: String,
+    image: String,
+    role: Role,
+    behaviour: Behaviour,
+    probe: Option<Duration>,
+    restarts: i64,
+    /// Crashes since the last good run, which decide about the back-off.
+    crashes: u32,
+    pull_failures: u32,
+    pulled: bool,
+    state: State,
+    last: Option<Exit>,
+    ready: bool,
+    /// Counts the steps that change what is planned for the container; a step from before is void.
+    turn: u32,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Waiting { reason: &'static str, message: String },
+    Running { since: Timestamp },
+    Exited(Exit),
+}
+
+#[derive(Clone, Debug)]
+struct Exit {
+    code: i64,
+    reason: &'static str,
+    started: Timestamp,
+    finished: Timestamp,
+    restarts: i64,
+}
+
+/// Something a kubelet does with a pod at a time.
+#[derive(Clone, Debug)]
+pub struct Step {
+    uid: String,
+    container: usize,
+    turn: u32,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Admit,
+    Start,
+    Pulled,
+    PullBackOff,
+    Ready,
+    Unhealthy,
+    Exit,
+    BackOff,
+    Restart,
+    Kill,
+}
+
+const FIRST_BACK_OFF: Duration = Duration::from_secs(10);
+const LAST_BACK_OFF: Duration = Duration::from_secs(300);
+/// After such a long good run, the back-off begins anew.
+const GOOD_RUN: SignedDuration = SignedDuration::from_mins(10);
+/// How long a Job's container works.
+const JOB: Duration = Duration::from_millis(1500);
+/// How long an init container works.
+const INIT: Duration = Duration::from_millis(300);
+const PROBE_PERIOD: Duration = Duration::from_secs(10);
+/// The time between the starts of two pods on one node that were made together.
+const ONE_AFTER_THE_OTHER: SignedDuration = SignedDuration::from_millis(100);
+
+fn back_off(failures: u32) -> Duration {
+    FIRST_BACK_OFF.saturating_mul(1 << failures.min(6)).min(LAST_BACK_OFF)
+}
+
+/// A back-off as Go prints a duration: `10s`, `1m20s`, `5m0s`.
+fn go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
+}
+
+fn plan(world: &mut World, uid: &str, container: usize, turn: u32, what: What, after: Duration) {
+    let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
+    world.schedule_after(after, Work::Kubelet(Step { uid: uid.to_owned(), container, turn, what }));
+}
+
+/// Follows a stored change of a pod.
+pub fn observe(world: &mut World, entry: &LogEntry) {
+    let pod = &entry.object;
+    if entry.change == Change::Deleted {
+        world.controllers.kubelets.pods.remove(uid(pod));
+        world.controllers.kubelets.born.remove(uid(pod));
+        return;
+    }
+    if text(pod, &["spec", "nodeName"]).is_empty() {
+        let now = world.now();
+        world.controllers.kubelets.born.entry(uid(pod).to_owned()).or_insert(now);
+        return;
+    }
+    if !world.controllers.kubelets.pods.contains_key(uid(pod)) {
+        if is_terminal(pod) && !deleting(pod) {
+            return;
+        }
+        take_over(world, pod);
+    }
+    if deleting(pod) {
+        stop(world, pod);
+    } else if entry.previous.as_deref().is_some_and(|before| before["spec"] != pod["spec"]) {
+        follow_spec(world, pod);
+    }
+}
+
+/// Begins to play a pod that was put on a node.
+fn take_over(world: &mut World, pod: &Arc<Value>) {
+    let node = text(pod, &["spec", "nodeName"]).to_owned();
+    let containers =
+        [("initContainers", true), ("containers", false)].into_iter().flat_map(|(field, init)| list(&pod["spec"][field]).iter().map(move |spec| (spec, init)));
+    let containers = containers.map(|(spec, init)| Container::new(world, spec, init)).collect();
+    let now = world.now();
+    let born = world.controllers.kubelets.born.remove(uid(pod)).unwrap_or(now);
+    // A pod that waited long for a node still needs its time.
+    let start = SignedDuration::try_from(START).unwrap_or_default();
+    let starts = if now.duration_since(born) < start / 2 { born } else { now }.saturating_add(start).unwrap_or(now);
+    let starts = world.controllers.kubelets.free.get(&node).copied().unwrap_or(starts).max(starts);
+    world.controllers.kubelets.free.insert(node.clone(), starts.saturating_add(ONE_AFTER_THE_OTHER).unwrap_or(starts));
+    let run = Run {
+        starts,
+        namespace: namespace(pod).to_owned(),
+        name: name(pod).to_owned(),
+        ip: String::new(),
+        node,
+        since: now,
+        containers,
+        policy: match text(pod, &["spec", "restartPolicy"]) {
+            "Never" => Policy::Never,
+            "OnFailure" => Policy::OnFailure,
+            _ => Policy::Always,
+        },
+        killed: false,
+        of_job: list(&pod["metadata"]["ownerReferences"]).iter().any(|owner| owner["kind"] == "Job"),
+        begun: false,
+    };
+    world.controllers.kubelets.pods.insert(uid(pod).to_owned(), run);
+    let delay = Duration::from_millis(20 + world.random(30));
+    plan(world, uid(pod), 0, 0, What::Admit, delay);
+}
+
+impl Container {
+    fn new(world: &World, spec: &Value, init: bool) -> Self {
+        let image = text(spec, &["image"]).to_owned();
+        let role = match (init, spec["restartPolicy"] == "Always") {
+            (true, true) => Role::Sidecar,
+            (true, false) => Role::Init,
+            (false, _) => Role::Main,
+        };
+        Self {
+            name: text(spec, &["name"]).to_owned(),
+            behaviour: world.controllers.images.behaviour(&image),
+            image,
+            role,
+            probe: probe_delay(spec),
+            restarts: 0,
+            crashes: 0,
+            pull_failures: 0,
+            pulled: false,
+            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
+            last: None,
+            ready: false,
+            turn: 0,
+        }
+    }
+
+    fn wait(&mut self, reason: &'static str, message: String) {
+        self.state = State::Waiting { reason, message };
+        self.ready = false;
+    }
+
+    fn runs(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Whether the next container of the initialisation may start.
+    fn has_initialised(&self) -> bool {
+        match (&self.role, &self.state) {
+            (Role::Sidecar, State::Running { .. }) => true,
+            (Role::Init, State::Exited(exit)) => exit.code == 0,
+            (Role::Main, _) => true,
+            _ => false,
+        }
+    }
+
+    /// When it passes its readiness check, counted from its start; `None`: never.
+    fn ready_delay(&self) -> Option<Duration> {
+        // What crashes within a second never passes a probe, whenever that is first asked.
+        let crashes_first = self.probe.is_some() && self.behaviour.crash_after.is_some_and(|after| after <= Duration::from_secs(1));
+        (!self.behaviour.never_ready && !crashes_first).then(|| self.behaviour.ready_after.max(self.probe.unwrap_or(Duration::ZERO)))
+    }
+}
+
+/// The first moment at which a readiness probe can succeed.
+fn probe_delay(spec: &Value) -> Option<Duration> {
+    let probe = spec["readinessProbe"].as_object()?;
+    let delay = probe.get("initialDelaySeconds").and_then(Value::as_u64).unwrap_or(0);
+    Some(Duration::from_secs(delay).max(Duration::from_millis(500)))
+}
+
+/// Follows a change of a running pod's spec: only images can change; their containers start again.
+fn follow_spec(world: &mut World, pod: &Arc<Value>) {
+    let specs: Vec<&Value> = list(&pod["spec"]["initContainers"]).iter().chain(list(&pod["spec"]["containers"])).collect();
+    for (at, spec) in specs.into_iter().enumerate() {
+        let fresh = Container::new(world, spec, false);
+        let Some(container) = world.controllers.kubelets.pods.get_mut(uid(pod)).and_then(|run| run.containers.get_mut(at)) else { continue };
+        if container.image == fresh.image {
+            continue;
+        }
+        let ran = container.runs();
+        (container.image, container.behaviour, container.pull_failures, container.pulled) = (fresh.image, fresh.behaviour, 0, false);
+        container.turn += 1;
+        let (turn, container_name) = (container.turn, container.name.clone());
+        if ran {
+            let message = format!("Container {container_name} definition changed, will be restarted");
+            events::kubelet(world, pod, Some(&container_name), "Normal", "Killing", &message);
+        }
+        plan(world, uid(pod), at, turn, if ran { What::Restart } else { What::Start }, Duration::from_millis(500));
+    }
+}
+
+/// Tells the containers of a deleted pod to stop; after a while the pod goes.
+fn stop(world: &mut World, pod: &Arc<Value>) {
+    let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
+    if run.killed {
+        return;
+    }
+    run.killed = true;
+    let running: Vec<String> = run.containers.iter().filter(|container| container.runs()).map(|container| container.name.clone()).collect();
+    for container in running {
+        events::kubelet(world, pod, Some(&container), "Normal", "Killing", &format!("Stopping container {container}"));
+    }
+    let grace = pod["metadata"]["deletionGracePeriodSeconds"].as_u64().unwrap_or(30);
+    let delay = if grace == 0 { Duration::ZERO } else { Duration::from_millis(700 + world.random(300)) };
+    plan(world, uid(pod), 0, 0, What::Kill, delay);
+}
+
+/// Does a step, if it still stands.
+pub fn step(world: &mut World, step: Step) {
+    let Some(run) = world.controllers.kubelets.pods.get(&step.uid) else { return };
+    let Some(pod) = client::get(world, Kind::PODS, &run.namespace, &run.name).filter(|pod| uid(pod) == step.uid) else { return };
+    match step.what {
+        What::Kill => return kill(world, &pod),
+        _ if run.killed => return,
+        What::Admit => return admit(world, &pod),
+        _ => {}
+    }
+    if run.containers.get(step.container).is_none_or(|container| container.turn != step.turn) {
+        return;
+    }
+    let at = step.container;
+    match step.what {
+        What::Start => start(world, &pod, at),
+        What::Pulled => pulled(world, &pod, at),
+        What::PullBackOff => pull_back_off(world, &pod, at),
+        What::Ready => {
+            change(world, &pod, at, |container| container.ready = true);
+            status::push(world, &pod);
+        }
+        What::Unhealthy => unhealthy(world, &pod, at),
+        What::Exit => exit(world, &pod, at),
+        What::BackOff => restart_back_off(world, &pod, at),
+        What::Restart => restart(world, &pod, at),
+        What::Admit | What::Kill => {}
+    }
+}
+
+/// Changes a container and returns its turn.
+fn change<T>(world: &mut World, pod: &Value, at: usize, change: impl FnOnce(&mut Container) -> T) -> Option<T> {
+    world.controllers.kubelets.pods.get_mut(uid(pod)).and_then(|run| run.containers.get_mut(at)).map(change)
+}
+
+/// Plans the container's next step, which makes earlier plans void.
+fn next(world: &mut World, pod: &Value, at: usize, what: What, after: Duration) {
+    let turn = change(world, pod, at, |container| {
+        container.turn += 1;
+        container.turn
+    });
+    if let Some(turn) = turn {
+        plan(world, uid(pod), at, turn, what, after);
+    }
+}
+
+fn admit(world: &mut World, pod: &Arc<Value>) {
+    let now = world.now();
+    let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
+    run.since = now;
+    let has_init = run.containers.iter().any(|container| container.role != Role::Main);
+    for container in &mut run.containers {
+        let reason = if has_init { "PodInitializing" } else { "ContainerCreating" };
+        container.wait(reason, String::new());
+    }
+    let stuck = run.containers.iter().any(|container| container.behaviour.refusal == Some(Refusal::Mount));
+    let policy_done = is_terminal(pod);
+    let delay = Duration::try_from(run.starts.duration_since(now)).unwrap_or_default();
+    status::push(world, pod);
+    if stuck {
+        let message = "MountVolume.SetUp failed for volume \"config\" : configmap \"config\" not found";
+        events::kubelet(world, pod, None, "Warning", "FailedMount", message);
+        return;
+    }
+    if policy_done {
+        return;
+    }
+    start_next(world, pod, delay);
+}
+
+/// Starts what may start now: the next init container, or all main containers.
+fn start_next(world: &mut World, pod: &Arc<Value>, delay: Duration) {
+    let Some(run) = world.controllers.kubelets.pods.get(uid(pod)) else { return };
+    let untouched = |container: &Container| container.restarts == 0 && container.turn == 0 && matches!(container.state, State::Waiting { .. });
+    let pending = run.containers.iter().position(|container| !container.has_initialised());
+    let due: Vec<usize> = match pending {
+        Some(at) => vec![at],
+        None => (0..run.containers.len()).filter(|at| run.containers[*at].role == Role::Main).collect(),
+    };
+    let due: Vec<usize> = due.into_iter().filter(|at| untouched(&run.containers[*at])).collect();
+    for at in due {
+        next(world, pod, at, What::Start, delay);
+    }
+}
+
+fn address(world: &mut World, pod: &Value) {
+    let node = text(pod, &["spec", "nodeName"]).to_owned();
+    let place = world.list(Kind::NODES, None).position(|it| name(it) == node).unwrap_or(0);
+    let kubelets = &mut world.controllers.kubelets;
+    let Some(run) = kubelets.pods.get_mut(uid(pod)) else { return };
+    run.begun = true;
+    if run.ip.is_empty() {
+        let last = kubelets.addresses.entry(node).or_insert(1);
+        *last = *last % 65_000 + 1;
+        let (high, low) = (*last / 250, *last % 250 + 1);
+        run.ip =
+            format!("10.{}.{}.{}", 244 + (place + usize::try_from(high / 250).unwrap_or(0)) / 256, (place + usize::try_from(high).unwrap_or(0) * 7) % 256, low);
+    }
+}
+
+fn pull_error(image: &str) -> String {
+    let full = full_name(image);
+    format!("rpc error: code = NotFound desc = failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": {full}: not found")
+}
+
+fn start(world: &mut World, pod: &Arc<Value>, at: usize) {
+    address(world, pod);
+    let Some((container, image, behaviour, pulled)) = change(world, pod, at, |it| (it.name.clone(), it.image.clone(), it.behaviour.clone(), it.pulled)) else {
+        return;
+    };
+    match behaviour.refusal {
+        Some(Refusal::Name) => {
+            let message = format!("Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": invalid reference format");
+            events::kubelet(world, pod, Some(&container), "Warning", "InspectFailed", &message);
+            change(world, pod, at, |it| it.wait("InvalidImageName", message));
+            return status::push(world, pod);
+        }
+        Some(Refusal::Config) => {
+            events::kubelet(world, pod, Some(&container), "Warning", "Failed", "Error: configmap \"app-config\" not found");
+            change(world, pod, at, |it| it.wait("CreateContainerConfigError", "configmap \"app-config\" not found".to_owned()));
+            return status::push(world, pod);
+        }
+        Some(Refusal::Mount) => return,
+        None => {}
+    }
+    match behaviour.pull {
+        Pull::Error => {
+            let why = pull_error(&image);
+            events::kubelet(world, pod, Some(&container), "Normal", "Pulling", &format!("Pulling image \"{image}\""));
+            events::kubelet(world, pod, Some(&container), "Warning", "Failed", &format!("Failed to pull image \"{image}\": {why}"));
+            events::kubelet(world, pod, Some(&container), "Warning", "Failed", "Error: ErrImagePull");
+            change(world, pod, at, |it| it.wait("ErrImagePull", why));
+            status::push(world, pod);
+            next(world, pod, at, What::PullBackOff, Duration::from_secs(1));
+        }
+        Pull::Slow if !pulled => {
+            events::kubelet(world, pod, Some(&container), "Normal", "Pulling", &format!("Pulling image \"{image}\""));
+            status::push(world, pod);
+            next(world, pod, at, What::Pulled, SLOW_PULL);
+        }
+        _ => {
+            let first = change(world, pod, at, |it| it.restarts == 0 || it.behaviour.crash_after.is_some()).unwrap_or(true);
+            if first {
+                let seconds = SLOW_PULL.as_secs();
+                let message = if behaviour.pull == Pull::Slow {
+                    format!("Successfully pulled image \"{image}\" in {seconds}s ({seconds}s including waiting). Image size: 52428800 bytes.")
+                } else {
+                    format!("Container image \"{image}\" already present on machine and can be accessed by the pod")
+                };
+                events::kubelet(world, pod, Some(&container), "Normal", "Pulled", &message);
+                events::kubelet(world, pod, Some(&container), "Normal", "Created", "Container created");
+                events::kubelet(world, pod, Some(&container), "Normal", "Started", "Container started");
+            }
+            run(world, pod, at);
+        }
+    }
+}
+
+/// The container runs: from here its behaviour decides when it becomes ready and when it ends.
+fn run(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let now = world.now();
+    let Some(kubelet) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
+    let ends_by_itself = kubelet.of_job && kubelet.policy != Policy::Always;
+    let Some(container) = kubelet.containers.get_mut(at) else { return };
+    container.turn += 1;
+    let turn = container.turn;
+    container.state = State::Running { since: now };
+    let ready = container.ready_delay();
+    container.ready = ready == Some(Duration::ZERO) && container.role != Role::Init;
+    let (role, crash, never) = (container.role, container.behaviour.crash_after, container.behaviour.never_ready);
+    let ends = match role {
+        Role::Init => Some(crash.unwrap_or(INIT)),
+        Role::Main if ends_by_itself => Some(crash.unwrap_or(JOB)),
+        _ => crash,
+    };
+    let later = ready.filter(|after| !after.is_zero() && role != Role::Init);
+    status::push(world, pod);
+    if let Some(after) = later {
+        plan(world, uid(pod), at, turn, What::Ready, after);
+    }
+    if never && role != Role::Init {
+        plan(world, uid(pod), at, turn, What::Unhealthy, Duration::from_secs(1));
+    }
+    if let Some(after) = ends {
+        plan(world, uid(pod), at, turn, What::Exit, after);
+    }
+    if role == Role::Sidecar {
+        start_next(world, pod, Duration::from_millis(50));
+    }
+}
+
+fn pulled(world: &mut World, pod: &Arc<Value>, at: usize) {
+    change(world, pod, at, |container| container.pulled = true);
+    start(world, pod, at);
+}
+
+fn pull_back_off(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let Some((container, image, failures)) = change(world, pod, at, |it| {
+        it.pull_failures += 1;
+        (it.name.clone(), it.image.clone(), it.pull_failures - 1)
+    }) else {
+        return;
+    };
+    events::kubelet(world, pod, Some(&container), "Normal", "BackOff", &format!("Back-off pulling image \"{image}\""));
+    events::kubelet(world, pod, Some(&container), "Warning", "Failed", "Error: ImagePullBackOff");
+    change(world, pod, at, |it| it.wait("ImagePullBackOff", format!("Back-off pulling image \"{image}\": ErrImagePull: {}", pull_error(&image))));
+    status::push(world, pod);
+    next(world, pod, at, What::Start, back_off(failures));
+}
+
+fn unhealthy(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let Some((container, turn)) = change(world, pod, at, |it| (it.name.clone(), it.turn)) else { return };
+    events::kubelet(world, pod, Some(&container), "Warning", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503");
+    plan(world, uid(pod), at, turn, What::Unhealthy, PROBE_PERIOD);
+}
+
+fn exit(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let now = world.now();
+    let Some(kubelet) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
+    let policy = kubelet.policy;
+    let Some(container) = kubelet.containers.get_mut(at) else { return };
+    let State::Running { since } = container.state else { return };
+    let code = if container.behaviour.crash_after.is_some() { container.behaviour.exit_code } else { 0 };
+    let reason = match code {
+        0 => "Completed",
+        137 => "OOMKilled",
+        _ => "Error",
+    };
+    container.state = State::Exited(Exit { code, reason, started: since, finished: now, restarts: container.restarts });
+    container.ready = false;
+    container.turn += 1;
+    if now.duration_since(since) >= GOOD_RUN {
+        container.crashes = 0;
+    }
+    let again = match (container.role, policy) {
+        (Role::Sidecar, _) => true,
+        (Role::Init, Policy::Never) => false,
+        (Role::Init, _) => code != 0,
+        (Role::Main, Policy::Always) => true,
+        (Role::Main, Policy::OnFailure) => code != 0,
+        (Role::Main, Policy::Never) => false,
+    };
+    let (role, crashes) = (container.role, container.crashes);
+    container.crashes += u32::from(again);
+    status::push(world, pod);
+    if again {
+        // The first restart comes at once; from then on the kubelet backs off.
+        if crashes == 0 {
+            next(world, pod, at, What::Restart, Duration::from_millis(700))
+        } else {
+            next(world, pod, at, What::BackOff, Duration::from_millis(300))
+        }
+    } else if role == Role::Init && code == 0 {
+        start_next(world, pod, Duration::from_millis(50));
+    }
+}
+
+fn restart_back_off(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let Some((container, delay)) = change(world, pod, at, |it| {
+        if let State::Exited(exit) = &it.state {
+            it.last = Some(exit.clone());
+        }
+        (it.name.clone(), back_off(it.crashes.saturating_sub(2)))
+    }) else {
+        return;
+    };
+    let place = format!("{}_{}({})", name(pod), namespace(pod), uid(pod));
+    events::kubelet(world, pod, Some(&container), "Warning", "BackOff", &format!("Back-off restarting failed container {container} in pod {place}"));
+    let message = format!("back-off {} restarting failed container={container} pod={place}", go_duration(delay));
+    change(world, pod, at, |it| it.wait("CrashLoopBackOff", message));
+    status::push(world, pod);
+    next(world, pod, at, What::Restart, delay);
+}
+
+fn restart(world: &mut World, pod: &Arc<Value>, at: usize) {
+    let now = world.now();
+    change(world, pod, at, |it| {
+        match &it.state {
+            State::Exited(exit) => it.last = Some(exit.clone()),
+            State::Running { since } => it.last = Some(Exit { code: 0, reason: "Completed", started: *since, finished: now, restarts: it.restarts }),
+            State::Waiting { .. } => {}
+        }
+        it.restarts += 1;
+    });
+    start(world, pod, at);
+}
+
+fn kill(world: &mut World, pod: &Arc<Value>) {
+    let now = world.now();
+    let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
+    let mut ran = false;
+    for container in &mut run.containers {
+        if let State::Running { since } = container.state {
+            container.state = State::Exited(Exit { code: 0, reason: "Completed", started: since, finished: now, restarts: container.restarts });
+            container.ready = false;
+            ran = true;
+        }
+    }
+    if ran {
+        status::push(world, pod);
+    }
+    let deletion = Deletion { uid: Some(uid(pod).to_owned()), grace_s: Some(0), ..Deletion::default() };
+    // Gone already, or back under another uid: then there is nothing left to do.
+    let _ = client::delete(world, Component::Kubelet, Kind::PODS, namespace(pod), name(pod), deletion);
+}
+
+/// 64 hexadecimal digits that belong to some words: ids of containers and digests of images.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,240 @@
+//! The scheduler: puts each pod on the node that fits and has the fewest of its siblings, or says why none fits.
+//!
+//! Not here: preemption, priorities, volumes that bind to nodes, inter-pod affinity.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::controllers::client::{self, Component};
+use super::controllers::object::{controller_of, deleting, list, name, namespace, stamp, text};
+use super::controllers::pods::is_terminal;
+use super::controllers::template::quantity;
+use super::controllers::{Controller, Key, nodes, queue};
+use super::events;
+use super::failure::Result;
+use super::kinds::Kind;
+use super::world::World;
+
+/// What the scheduler keeps: how full the nodes are, and who waits for room.
+#[derive(Debug, Default)]
+pub struct Cache {
+    nodes: BTreeMap<String, Load>,
+    siblings: BTreeMap<String, BTreeMap<String, i64>>,
+    waiting: BTreeSet<Key>,
+}
+
+/// What the pods of a node ask for, quantities in nano units.
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    pods: i64,
+    cpu: i128,
+    memory: i128,
+}
+
+fn asked(spec: &Value, resource: &str) -> i128 {
+    let of = |container: &Value| container["resources"]["requests"][resource].as_str().and_then(quantity).unwrap_or(0);
+    let (sidecars, inits): (Vec<&Value>, Vec<&Value>) = list(&spec["initContainers"]).iter().partition(|init| init["restartPolicy"] == "Always");
+    let together = list(&spec["containers"]).iter().chain(sidecars).map(of).sum::<i128>();
+    let first = inits.into_iter().map(of).max().unwrap_or(0);
+    together.max(first) + spec["overhead"][resource].as_str().and_then(quantity).unwrap_or(0)
+}
+
+fn owner(pod: &Value) -> Option<&str> {
+    controller_of(pod).and_then(|owner| owner["uid"].as_str())
+}
+
+/// Follows a stored change of a pod: counts it on its node, and lets those who wait for room try again when one left.
+pub fn note_pod(world: &mut World, before: Option<&Value>, after: Option<&Value>) {
+    let (before, after) = (before.filter(|pod| counts(pod)), after.filter(|pod| counts(pod)));
+    if before.is_some() == after.is_some() {
+        return;
+    }
+    let cache = &mut world.controllers.scheduler;
+    let freed = after.is_none();
+    let Some(pod) = after.or(before) else { return };
+    let sign = if freed { -1 } else { 1 };
+    let node = text(pod, &["spec", "nodeName"]);
+    let load = cache.nodes.entry(node.to_owned()).or_default();
+    load.pods += sign;
+    load.cpu += i128::from(sign) * asked(&pod["spec"], "cpu");
+    load.memory += i128::from(sign) * asked(&pod["spec"], "memory");
+    if let Some(owner) = owner(pod) {
+        let on_nodes = cache.siblings.entry(owner.to_owned()).or_default();
+        let count = on_nodes.entry(node.to_owned()).or_default();
+        *count += sign;
+        if *count <= 0 {
+            on_nodes.remove(node);
+        }
+        if on_nodes.is_empty() {
+            cache.siblings.remove(owner);
+        }
+    }
+    if freed {
+        retry(world);
+    }
+}
+
+fn counts(pod: &Value) -> bool {
+    !text(pod, &["spec", "nodeName"]).is_empty() && !is_terminal(pod)
+}
+
+/// Lets all pods that found no node try again: a node or a pod changed.
+pub fn retry(world: &mut World) {
+    for key in std::mem::take(&mut world.controllers.scheduler.waiting) {
+        queue::add(world, Controller::Scheduler, &key);
+    }
+}
+
+/// Whether a pod is the scheduler's to place.
+pub fn is_pending(pod: &Value) -> bool {
+    text(pod, &["spec", "nodeName"]).is_empty()
+        && !deleting(pod)
+        && !is_terminal(pod)
+        && matches!(text(pod, &["spec", "schedulerName"]), "" | "default-scheduler")
+}
+
+pub fn sync(world: &mut World, key: &Key) -> Result<()> {
+    let Some(pod) = client::get(world, Kind::PODS, &key.namespace, &key.name) else { return Ok(()) };
+    if !is_pending(&pod) {
+        return Ok(());
+    }
+    if !list(&pod["spec"]["schedulingGates"]).is_empty() {
+        return Ok(());
+    }
+    let verdict = match missing_claim(world, &pod) {
+        Some(claim) => Err(format!("persistentvolumeclaim {claim:?} not found. not found")),
+        None => choose(world, &pod),
+    };
+    match verdict {
+        Ok(node) => {
+            world.bind(&key.namespace, &key.name, &node, &Component::Scheduler.caller())?;
+            let message = format!("Successfully assigned {}/{} to {node}", key.namespace, key.name);
+            events::scheduler(world, &pod, "Normal", "Scheduled", "Binding", &message);
+            Ok(())
+        }
+        Err(why) => {
+            let count = world.list(Kind::NODES, None).count();
+            let message = if count == 0 { "no nodes available to schedule pods".to_owned() } else { format!("0/{count} nodes are available: {why}") };
+            world.controllers.scheduler.waiting.insert(key.clone());
+            events::scheduler(world, &pod, "Warning", "FailedScheduling", "Scheduling", &message);
+            unschedulable(world, &pod, &message)
+        }
+    }
+}
+
+fn missing_claim(world: &World, pod: &Value) -> Option<String> {
+    let claims = list(&pod["spec"]["volumes"]).iter().filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+    claims.filter(|claim| world.find(Kind::PERSISTENTVOLUMECLAIMS, namespace(pod), claim).is_none()).map(str::to_owned).next()
+}
+
+/// The best node, or the reasons why there is none, as the real scheduler counts them.
+fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
+    let all: Vec<Arc<Value>> = client::list(world, Kind::NODES, None);
+    let spec = &pod["spec"];
+    let (cpu, memory) = (asked(spec, "cpu"), asked(spec, "memory"));
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut hopeless, mut victims) = (0, 0);
+    let mut fitting: Vec<(i64, i64, String)> = Vec::new();
+    // A pod that names its node by affinity is looked at on that node alone; the others did not pass the plugin.
+    let named = named_node(spec);
+    if let Some(named) = &named
+        && !all.iter().any(|node| name(node) == named)
+    {
+        return Err(format!("{n} node(s) didn't satisfy plugin(s) [NodeAffinity]. {}", preemption(all.len(), all.len(), 0), n = all.len()));
+    }
+    for node in &all {
+        if named.as_deref().is_some_and(|named| named != name(node)) {
+            *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned()).or_default() += 1;
+            hopeless += 1;
+            continue;
+        }
+        let tolerations = list(&spec["tolerations"]);
+        if node["spec"]["unschedulable"] == true && !tolerates_cordon(tolerations) {
+            *reasons.entry("node(s) were unschedulable".to_owned()).or_default() += 1;
+            hopeless += 1;
+        } else if nodes::repels(node, tolerations, &["NoSchedule", "NoExecute"]) {
+            *reasons.entry("node(s) had untolerated taint(s)".to_owned()).or_default() += 1;
+            hopeless += 1;
+        } else if !nodes::matches(spec, node) {
+            *reasons.entry("node(s) didn't match Pod's node affinity/selector".to_owned()).or_default() += 1;
+            hopeless += 1;
+        } else {
+            let load = world.controllers.scheduler.nodes.get(name(node)).copied().unwrap_or_default();
+            let room = |resource: &str| node["status"]["allocatable"][resource].as_str().and_then(quantity).unwrap_or(0);
+            let mut short = Vec::new();
+            let mut never = false;
+            if i128::from(load.pods + 1) * 1_000_000_000 > room("pods") {
+                short.push("Too many pods");
+            }
+            for (asked, load, resource, reason) in [(cpu, load.cpu, "cpu", "Insufficient cpu"), (memory, load.memory, "memory", "Insufficient memory")] {
+                if asked > 0 && load + asked > room(resource) {
+                    short.push(reason);
+                    never |= asked > room(resource);
+                }
+            }
+            if short.is_empty() {
+                let siblings = owner(pod).and_then(|owner| world.controllers.scheduler.siblings.get(owner)?.get(name(node)).copied()).unwrap_or(0);
+                fitting.push((siblings, load.pods, name(node).to_owned()));
+                continue;
+            }
+            for reason in short {
+                *reasons.entry(reason.to_owned()).or_default() += 1;
+            }
+            if never { hopeless += 1 } else { victims += 1 }
+        }
+    }
+    let Some(least) = fitting.iter().map(|(siblings, pods, _)| (*siblings, *pods)).min() else {
+        let mut counted: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+        counted.sort();
+        return Err(format!("{}. {}", counted.join(", "), preemption(all.len(), hopeless, victims)));
+    };
+    fitting.retain(|(siblings, pods, _)| (*siblings, *pods) == least);
+    let at = usize::try_from(world.random(fitting.len() as u64)).unwrap_or(0);
+    Ok(fitting.swap_remove(at).2)
+}
+
+fn preemption(all: usize, hopeless: usize, victims: usize) -> String {
+    let mut parts = Vec::new();
+    if victims > 0 {
+        parts.push(format!("{victims} No preemption victims found for incoming pod"));
+    }
+    if hopeless > 0 {
+        parts.push(format!("{hopeless} Preemption is not helpful for scheduling"));
+    }
+    parts.sort();
+    format!("no new claims to deallocate, preemption: 0/{all} nodes are available: {}.", parts.join(", "))
+}
+
+fn tolerates_cordon(tolerations: &[Value]) -> bool {
+    let cordoned = json!({"spec": {"taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]}});
+    !nodes::repels(&cordoned, tolerations, &["NoSchedule"])
+}
+
+/// The node that the required affinity asks for by its name, as pods of DaemonSets do.
+fn named_node(spec: &Value) -> Option<String> {
+    let terms = list(&spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]);
+    let [term] = terms else { return None };
+    let field = list(&term["matchFields"]).first().filter(|field| field["key"] == "metadata.name" && field["operator"] == "In")?;
+    field["values"][0].as_str().map(str::to_owned)
+}
+
+fn unschedulable(world: &mut World, pod: &Value, message: &str) -> Result<()> {
+    let mut copy = Value::clone(pod);
+    let now = stamp(world.now());
+    let before = list(&copy["status"]["conditions"]).iter().find(|condition| condition["type"] == "PodScheduled").cloned();
+    if before.as_ref().is_some_and(|before| before["reason"] == "Unschedulable" && before["message"] == message) {
+        return Ok(());
+    }
+    let since = before.filter(|before| before["status"] == "False").map_or_else(|| Value::from(now), |before| before["lastTransitionTime"].clone());
+    let condition = json!({
+        "type": "PodScheduled", "observedGeneration": copy["metadata"]["generation"], "status": "False", "lastProbeTime": null, "lastTransitionTime": since,
+        "reason": "Unschedulable", "message": message,
+    });
+    let mut conditions = list(&copy["status"]["conditions"]).to_vec();
+    conditions.retain(|condition| condition["type"] != "PodScheduled");
+    conditions.push(condition);
+    copy["status"]["conditions"] = Value::from(conditions);
+    client::update_status(world, Component::Scheduler, Kind::PODS, copy).map(|_| ())
+}

@@ -1,0 +1,39 @@
+//! How tests and scripts steer a simulated cluster from outside: behaviours of images, faults, sleeping controllers.
+
+use serde_json::Value;
+
+use super::controllers::queue;
+use super::fault;
+use super::image::Behaviour;
+use super::world::Sim;
+use crate::error::Result;
+
+impl Sim {
+    /// Stops the controllers, not the scheduler and the kubelets: what they would do waits.
+    pub fn pause_controllers(&self) {
+        self.with(queue::pause);
+    }
+
+    /// Lets the controllers go on with what waited.
+    pub fn resume_controllers(&self) {
+        self.with(queue::resume);
+    }
+
+    /// Makes the images that match `pattern` behave in another way; the last rule that matches wins. Containers that exist keep what they have.
+    ///
+    /// # Errors
+    /// `usage` for an unknown key or a value of the wrong type.
+    pub fn image(&self, pattern: &str, behaviour: &Value) -> Result<()> {
+        let behaviour = Behaviour::from_value(behaviour)?;
+        self.with(|world| world.controllers.images.add(pattern, behaviour));
+        Ok(())
+    }
+
+    /// Adds faults, as `sim::fault` describes them.
+    ///
+    /// # Errors
+    /// `usage` for an unknown key or a value of the wrong type.
+    pub fn fault(&self, fault: &Value) -> Result<()> {
+        self.with(|world| fault::add(world, fault))
+    }
+}

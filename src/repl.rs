@@ -117,10 +117,7 @@ fn show_end(session: &Session, ended: &Ended, line: &str) -> Option<ExitCode> {
     match ended {
         Ended::Value(value) if value.is_unit() => None,
         Ended::Value(value) => {
-            let text = show::text(session, value);
-            if !text.is_empty() {
-                session.screen().print_line(&text);
-            }
+            session.screen().show(&show::styled(session, value));
             None
         }
         Ended::Failed(failed) => {

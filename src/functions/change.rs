@@ -8,13 +8,18 @@ use serde_json::Value;
 use super::call::{Call, described};
 use super::function::{Answer, Body, Example, Function, Group, Kind, Opt, Param};
 use super::manifest;
+use super::show::with_text;
 use super::value::{json, shape};
 use crate::error::{Error, ErrorKind, Result};
+use crate::render::diff;
+use crate::render::screen::{Text, Tone};
 use crate::resource::{Resource, Target};
 use crate::rollout::change::Change;
 use crate::rollout::undo::To;
 use crate::rollout::workload::Workload;
 use crate::rollout::{apply, delete, image, metadata, undo};
+use crate::session::Session;
+use crate::session::make::Made;
 
 pub const GROUP: Group = Group { name: "change", summary: "new images, going back, annotations, manifests", functions: FUNCTIONS };
 
@@ -217,12 +222,18 @@ fn apply_all(call: &Call) -> Answer {
         .collect::<Result<_, Box<EvalAltResult>>>()?;
     let mut made = Vec::new();
     for change in &changes {
-        made.push(shape(&call.session.make(change, call.terms())?));
+        made.push(made_value(call.session, &call.session.make(change, call.terms())?));
     }
     match made.len() {
         1 => Ok(made.remove(0)),
         _ => Ok(Dynamic::from_array(made)),
     }
+}
+
+/// A change that was made, as a script sees it, and as its diff when it is shown.
+pub fn made_value(session: &Session, made: &Made) -> Dynamic {
+    let text = if made.diff.is_empty() { Text::of(Tone::Dim, "unchanged") } else { diff::styled(&made.diff) };
+    with_text(session, shape(made), text)
 }
 
 fn manifest_target(call: &Call, place: &str, manifest: &Value) -> Result<Target, Box<EvalAltResult>> {

@@ -8,14 +8,16 @@ use tokio::time::Instant;
 use super::call::{Call, Closure};
 use super::function::{Answer, Body, Example, Function, Group, Kind, Opt, Param};
 use super::live;
+use super::show::with_text;
 use super::value::{error, halt, shape};
 use crate::error::{Error, ErrorKind, Result};
+use crate::render::account;
 use crate::render::screen::Text;
 use crate::resource::Target;
 use crate::rollout::outcome::{Ending, Outcome, Verdict};
 use crate::rollout::status::{Patience, Status};
-use crate::session::Halt;
 use crate::session::follow::{Following, Rules};
+use crate::session::{Halt, Session};
 
 pub const GROUP: Group = Group { name: "follow", summary: "waiting, watching, deadlines", functions: FUNCTIONS };
 
@@ -301,7 +303,7 @@ fn wait(call: &Call) -> Answer {
     {
         return Err(thrown(target, outcome).into());
     }
-    let mut outcomes: Vec<Dynamic> = outcomes.iter().flatten().map(shape).collect();
+    let mut outcomes: Vec<Dynamic> = outcomes.iter().flatten().map(|outcome| shown(session, outcome)).collect();
     Ok(if several { Dynamic::from_array(outcomes) } else { outcomes.pop().unwrap_or_default() })
 }
 
@@ -349,5 +351,9 @@ fn watch(call: &Call) -> Answer {
         }
     };
     let outcome = outcome.into_iter().flatten().next();
-    Ok(outcome.as_ref().map_or(Dynamic::UNIT, shape))
+    Ok(outcome.as_ref().map_or(Dynamic::UNIT, |outcome| shown(call.session, outcome)))
+}
+
+fn shown(session: &Session, outcome: &Outcome) -> Dynamic {
+    with_text(session, shape(outcome), account::outcome(outcome))
 }

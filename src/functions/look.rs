@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::call::Call;
 use super::function::{Answer, Body, Example, Function, Group, Kind, Opt, Param};
 use super::rows;
-use super::show::{block, with_view};
+use super::show::{block, with_tables, with_text};
 use super::value::{dynamic, shape};
 use crate::cluster::read::{Include, LogOptions, Selection};
 use crate::error::{Error, ErrorKind};
@@ -160,7 +160,7 @@ const FUNCTIONS: &[Function] = &[
                 Some(snapshot) => status::status(&snapshot, Patience::default(), call.session.clock().now()),
                 None => status::missing(&target),
             };
-            Ok(shape(&status))
+            Ok(with_text(call.session, shape(&status), account::status(&status)))
         }),
     },
     Function {
@@ -253,7 +253,7 @@ fn get(call: &Call) -> Answer {
             None => "No resources found".to_owned(),
         }));
     }
-    Ok(with_view(call.session, Dynamic::from_array(all.iter().map(dynamic).collect()), blocks))
+    Ok(with_tables(call.session, Dynamic::from_array(all.iter().map(dynamic).collect()), blocks))
 }
 
 /// `deployment.apps`, or `pod`.
@@ -302,7 +302,7 @@ fn list(call: &Call, resource: &Resource) -> Answer {
     }
     let layout = Layout { wide: call.option_bool("wide").unwrap_or(false), namespaces: selection.namespace.is_none(), ..Layout::default() };
     let blocks = vec![Block { table: Table::from_server(&table), layout }];
-    Ok(with_view(call.session, Dynamic::from_array(data.iter().map(dynamic).collect()), blocks))
+    Ok(with_tables(call.session, Dynamic::from_array(data.iter().map(dynamic).collect()), blocks))
 }
 
 fn owners(object: &Value) -> impl Iterator<Item = &str> {
@@ -326,7 +326,7 @@ fn get_events(call: &Call) -> Answer {
     };
     let now = call.session.clock().now();
     let table = rows::events_table(&rows, now);
-    Ok(with_view(call.session, Dynamic::from_array(rows.iter().map(dynamic).collect()), vec![block(table)]))
+    Ok(with_tables(call.session, Dynamic::from_array(rows.iter().map(dynamic).collect()), vec![block(table)]))
 }
 
 fn get_history(call: &Call) -> Answer {
@@ -338,7 +338,7 @@ fn get_history(call: &Call) -> Answer {
     }
     let revisions = history::history(&snapshot, now);
     let table = account::history(&revisions);
-    Ok(with_view(call.session, Dynamic::from_array(revisions.iter().map(shape).collect()), vec![block(table)]))
+    Ok(with_tables(call.session, Dynamic::from_array(revisions.iter().map(shape).collect()), vec![block(table)]))
 }
 
 fn logs(call: &Call) -> Answer {

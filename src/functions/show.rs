@@ -6,39 +6,51 @@ use fnv::FnvHasher;
 use rhai::{Array, Dynamic, Map};
 
 use super::value;
+use crate::render::data;
+use crate::render::screen::Text;
 use crate::render::table::{Layout, Table};
-use crate::render::{data, table};
 use crate::session::Session;
-use crate::session::view::Block;
+use crate::session::view::{Block, View};
 
-/// A value's text without a final newline: its own view when it has one, rows as a table, maps as YAML, all else as Rhai prints it.
+/// A value's text without a final newline.
 pub fn text(session: &Session, shown: &Dynamic) -> String {
-    if let Some(blocks) = fingerprint(shown).and_then(|fingerprint| session.views().of(shown.tag(), fingerprint)) {
-        return print_blocks(&blocks);
+    let words = styled(session, shown).words();
+    words.trim_end_matches('\n').to_owned()
+}
+
+/// A value as a person sees it: its own view when it has one, rows as a table, maps as YAML, all else as Rhai prints it.
+pub fn styled(session: &Session, shown: &Dynamic) -> Text {
+    if shown.tag() != 0
+        && let Some(view) = fingerprint(shown).and_then(|fingerprint| session.views().of(shown.tag(), fingerprint))
+    {
+        return view.text();
     }
-    if let Some(items) = shown.read_lock::<Array>() {
-        if !items.is_empty() && items.iter().all(Dynamic::is_map) {
-            let rows: Vec<_> = items.iter().map(value::json).collect();
-            return Table::of_maps(&rows, &[]).print(&Layout::default()).trim_end_matches('\n').to_owned();
-        }
-        return shown.to_string();
+    if let Some(items) = shown.read_lock::<Array>()
+        && !items.is_empty()
+        && items.iter().all(Dynamic::is_map)
+    {
+        let rows: Vec<_> = items.iter().map(value::json).collect();
+        return Text::plain(Table::of_maps(&rows, &[]).print(&Layout::default()));
     }
     if shown.is_map() {
-        return data::yaml(&value::json(shown));
+        return Text::plain(data::yaml(&value::json(shown)));
     }
-    shown.to_string()
+    Text::plain(shown.to_string())
 }
 
-/// Blocks as kubectl prints them: separated by an empty line.
-pub fn print_blocks(blocks: &[Block]) -> String {
-    let printed: Vec<String> = blocks.iter().map(|block| block.table.print(&block.layout)).filter(|text| !text.is_empty()).collect();
-    printed.join("\n").trim_end_matches('\n').to_owned()
+/// Gives a value the look of server tables.
+pub fn with_tables(session: &Session, shown: Dynamic, blocks: Vec<Block>) -> Dynamic {
+    with_view(session, shown, View::Tables(blocks.into()))
 }
 
-/// Gives a value a view.
-pub fn with_view(session: &Session, mut shown: Dynamic, blocks: Vec<Block>) -> Dynamic {
+/// Gives a value a look in words.
+pub fn with_text(session: &Session, shown: Dynamic, text: Text) -> Dynamic {
+    with_view(session, shown, View::Text(text))
+}
+
+fn with_view(session: &Session, mut shown: Dynamic, view: View) -> Dynamic {
     if let Some(fingerprint) = fingerprint(&shown) {
-        let tag = session.views().keep(fingerprint, blocks);
+        let tag = session.views().keep(fingerprint, view);
         shown.set_tag(tag);
     }
     shown
@@ -46,22 +58,33 @@ pub fn with_view(session: &Session, mut shown: Dynamic, blocks: Vec<Block>) -> D
 
 /// A block of one table in the plain layout.
 pub fn block(table: Table) -> Block {
-    Block { table, layout: table::Layout::default() }
+    Block { table, layout: Layout::default() }
 }
 
-/// What tells whether an array is still the one that its view was made for: how many rows, and which.
+/// What tells whether a value is still the one that its view was made for: of an array how many rows and which, of a map its plain entries.
 fn fingerprint(shown: &Dynamic) -> Option<u64> {
-    let items = shown.read_lock::<Array>()?;
     let mut hasher = FnvHasher::default();
-    hasher.write_usize(items.len());
-    for item in items.iter() {
-        let Some(row) = item.read_lock::<Map>() else { continue };
-        hasher.write_usize(row.len());
-        for key in ["kind", "namespace", "name", "revision"] {
-            if let Some(value) = row.get(key) {
-                hasher.write(value.to_string().as_bytes());
+    let mut entry = |key: &str, value: Option<&Dynamic>| {
+        hasher.write(key.as_bytes());
+        match value {
+            Some(value) if !value.is_map() && !value.is_array() => hasher.write(value.to_string().as_bytes()),
+            Some(_) => hasher.write_u8(1),
+            None => hasher.write_u8(2),
+        }
+        hasher.write_u8(0);
+    };
+    if let Some(map) = shown.read_lock::<Map>() {
+        for (key, value) in map.iter() {
+            entry(key, Some(value));
+        }
+    } else {
+        let items = shown.read_lock::<Array>()?;
+        entry(&items.len().to_string(), None);
+        for item in items.iter() {
+            let Some(row) = item.read_lock::<Map>() else { continue };
+            for key in ["kind", "namespace", "name", "revision"] {
+                entry(key, row.get(key));
             }
-            hasher.write_u8(0);
         }
     }
     Some(hasher.finish())

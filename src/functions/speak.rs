@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use super::function::{Answer, Body, Example, Function, Group, Kind, Param};
-use super::show::{self, block, with_view};
+use super::show::{self, block, with_tables};
 use super::value::{dynamic, json};
 use crate::error::{Error, ErrorKind};
 use crate::render::data;
@@ -157,5 +157,5 @@ fn table(call: &Call) -> Answer {
         }
     };
     let rows = Dynamic::from_array(maps.iter().map(dynamic).filter(Dynamic::is::<Map>).collect());
-    Ok(with_view(call.session, rows, vec![block(laid_out)]))
+    Ok(with_tables(call.session, rows, vec![block(laid_out)]))
 }

@@ -110,7 +110,13 @@ pub fn error(error: &EvalAltResult) -> Error {
             // The words without the position, which the host shows in its own way.
             let text = other.to_string();
             let cut = text.rfind(" (line ").filter(|_| text.ends_with(')')).unwrap_or(text.len());
-            Error::new(ErrorKind::Script, lower_first(&text[..cut]))
+            let error = Error::new(ErrorKind::Script, lower_first(&text[..cut]));
+            match other {
+                EvalAltResult::ErrorDataRace(..) => {
+                    error.hint("a closure cannot use the variable that it is called on: use a for loop, or copy the value first")
+                }
+                _ => error,
+            }
         }
     }
 }

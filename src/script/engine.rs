@@ -10,8 +10,9 @@ use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map, Nat
 use super::resolve::Beside;
 use crate::error::Error;
 use crate::functions::call::{Call, Handle};
+use crate::functions::change::made_value;
 use crate::functions::function::{Answer, Body};
-use crate::functions::value::{dynamic, shape};
+use crate::functions::value::dynamic;
 use crate::functions::{Function, all, find, nearest};
 use crate::session::Session;
 
@@ -119,7 +120,7 @@ fn invoke(session: &Session, function: &'static Function, ctx: &NativeCallContex
         Body::Read(body) | Body::Flow(body) | Body::Shell(body) => body(&call),
         Body::Change(decide) => {
             let change = decide(&call)?;
-            Ok(shape(&session.make(&change, call.terms())?))
+            Ok(made_value(session, &session.make(&change, call.terms())?))
         }
     }
 }

@@ -181,7 +181,7 @@ impl Following {
         let elapsed_s = self.elapsed_s();
         let evidence = match ending {
             Ending::Complete => None,
-            _ => Some(evidence(&self.cluster, &self.target, &status).await),
+            _ => Some(evidence(&self.cluster, &self.target, &status, self.started).await),
         };
         Outcome {
             outcome: ending,
@@ -228,7 +228,7 @@ fn same(one: &Status, other: &Status) -> bool {
 
 /// What there is to know at this moment: the pods, the events of the workload and all it owns, the last log lines.
 /// What cannot be read is left out and named, because evidence must never hide the failure it is about.
-async fn evidence(cluster: &Cluster, target: &Target, status: &Status) -> Value {
+async fn evidence(cluster: &Cluster, target: &Target, status: &Status, started: Timestamp) -> Value {
     let newest = status.revision;
     let mut pods: Vec<_> = status.pods.iter().filter(|pod| !pod.ready && pod.revision == newest).collect();
     if pods.is_empty() {
@@ -257,10 +257,24 @@ async fn evidence(cluster: &Cluster, target: &Target, status: &Status) -> Value 
         }
     }
     let events = match events(cluster, target).await {
-        Ok(events) => Value::Array(events),
+        Ok(mut events) => {
+            events.retain(|event| is_of(event, status, started));
+            Value::Array(events)
+        }
         Err(error) => json!([{ "type": "Warning", "reason": "EventsNotRead", "message": error.message(), "object": target.to_string() }]),
     };
     json!({ "pods": pods, "events": events, "logs": logs })
+}
+
+/// Whether an event belongs to the rollout at hand: not to pods of an earlier one, and not seen for the last time before it began.
+fn is_of(event: &Value, status: &Status, started: Timestamp) -> bool {
+    let pod_fits = match event["object"].as_str().and_then(|object| object.strip_prefix("pod/")) {
+        Some(name) => status.pods.iter().any(|pod| pod.name == name && pod.revision == status.revision),
+        None => true,
+    };
+    // Events carry whole seconds.
+    let recent = event["last_seen"].as_str().and_then(|seen| seen.parse::<Timestamp>().ok()).is_none_or(|seen| seen.as_second() >= started.as_second());
+    pod_fits && recent
 }
 
 /// Events of a workload, its revisions and its pods, oldest first, as rows of plain data.

@@ -1,11 +1,12 @@
-//! How values look when they are printed: the server's own tables are kept beside the data that a script works with.
+//! How values look when they are printed: the server's own tables, and the words for a status, are kept beside the data that a script works with.
 //!
 //! A value carries the number of its view as its tag; when the value no longer is what the view was made for, the view is not used.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::render::table::{Layout, Table};
+use crate::render::screen::Text;
+use crate::render::table::{Layout, Table, lines_of_blocks};
 
 /// How many views are remembered: an older value prints in the general way.
 const REMEMBERED: usize = 256;
@@ -17,11 +18,25 @@ pub struct Block {
     pub layout: Layout,
 }
 
-/// A view and the fingerprint of the value that it was made for.
+/// What a value looks like. Tables are laid out only when they are printed.
 #[derive(Clone, Debug)]
-pub struct View {
-    pub fingerprint: u64,
-    pub blocks: Arc<Vec<Block>>,
+pub enum View {
+    Tables(Arc<Vec<Block>>),
+    Text(Text),
+}
+
+impl View {
+    /// The view as lines without a final newline.
+    pub fn text(&self) -> Text {
+        match self {
+            View::Text(text) => text.clone(),
+            View::Tables(blocks) => {
+                let blocks: Vec<(&Table, Layout)> =
+                    blocks.iter().filter(|block| !block.table.rows.is_empty()).map(|block| (&block.table, block.layout.clone())).collect();
+                Text::of_lines(lines_of_blocks(&blocks))
+            }
+        }
+    }
 }
 
 /// The views of a session.
@@ -31,25 +46,26 @@ pub struct Views(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     next: i32,
-    views: VecDeque<(i32, View)>,
+    /// Number, fingerprint of the value, view.
+    views: VecDeque<(i32, u64, View)>,
 }
 
 impl Views {
     /// Keeps a view; returns the tag for its value.
-    pub fn keep(&self, fingerprint: u64, blocks: Vec<Block>) -> i32 {
+    pub fn keep(&self, fingerprint: u64, view: View) -> i32 {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.next = kept.next.checked_add(1).unwrap_or(1);
         let tag = kept.next;
         if kept.views.len() == REMEMBERED {
             kept.views.pop_front();
         }
-        kept.views.push_back((tag, View { fingerprint, blocks: Arc::new(blocks) }));
+        kept.views.push_back((tag, fingerprint, view));
         tag
     }
 
     /// The view of a value, when it still is the one that the view was made for.
-    pub fn of(&self, tag: i32, fingerprint: u64) -> Option<Arc<Vec<Block>>> {
+    pub fn of(&self, tag: i32, fingerprint: u64) -> Option<View> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.views.iter().find(|(kept, view)| *kept == tag && view.fingerprint == fingerprint).map(|(_, view)| view.blocks.clone())
+        kept.views.iter().find(|(number, print, _)| *number == tag && *print == fingerprint).map(|(_, _, view)| view.clone())
     }
 }

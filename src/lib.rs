@@ -88,6 +88,7 @@ pub mod cluster;
 pub mod error;
 pub mod functions;
 pub mod journal;
+pub mod probe;
 pub mod proxy;
 pub mod render;
 #[cfg(feature = "cli")]

@@ -252,3 +252,110 @@ fn credentials_failed(chosen: &Chosen, problem: &AuthError) -> Error {
     };
     error.hint(format!("check the user of this context in {}", chosen.origin.describe()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::resource::{POD, Target};
+
+    /// A cluster whose user has this entry, behind an address that answers every request with its `Authorization`.
+    fn cluster(user: &str) -> (tempfile::TempDir, Cluster) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.expect("a connection");
+                let mut request = [0_u8; 4096];
+                let count = stream.read(&mut request).expect("a request");
+                let text = String::from_utf8_lossy(&request[..count]).to_lowercase();
+                let sent = text.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap_or("nothing").to_owned();
+                let revoked = sent == "bearer revoked";
+                let (status, body) = if revoked {
+                    ("401 Unauthorized", "{\"kind\":\"Status\",\"code\":401,\"message\":\"Unauthorized\"}".to_owned())
+                } else {
+                    ("200 OK", format!("{{\"sent\":\"{sent}\"}}"))
+                };
+                let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            }
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        let user = user.replace("DIR", &dir.path().display().to_string());
+        let text = format!(
+            "current-context: c\nclusters: [{{name: c, cluster: {{server: 'http://127.0.0.1:{port}'}}}}]\nusers: [{{name: ann, user: {user}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: ann}}}}]\n"
+        );
+        std::fs::write(&file, text).expect("a file");
+        std::fs::write(dir.path().join("token"), "from-file").expect("a file");
+        let connection = Connection { kubeconfig: Some(file), ..Connection::default() };
+        let cluster = Cluster::configured(&connection, Clock::wall()).expect("a configuration");
+        (dir, cluster)
+    }
+
+    async fn sent(cluster: &Cluster) -> Result<String> {
+        let answer = cluster.get(&Target::new(&POD, Some("shop"), "a")).await?;
+        Ok(answer["sent"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn plugin(script: &str) -> String {
+        format!(
+            "{{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: sh, args: ['-c', '{script}'], installHint: 'install sh'}}}}"
+        )
+    }
+
+    const CREDENTIAL: &str = r#"{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"TOKEN"}}"#;
+
+    #[tokio::test]
+    async fn users_are_known_by_token_file_password_or_plugin() {
+        let print = plugin(&format!("echo {}", CREDENTIAL.replace("TOKEN", "by-plugin").replace('"', "\\\"")));
+        for (user, expected) in [
+            ("{token: inline}", "bearer inline"),
+            ("{tokenFile: token}", "bearer from-file"),
+            ("{username: ann, password: pw}", "basic yw5uonb3"),
+            ("{}", "nothing"),
+            (&print, "bearer by-plugin"),
+        ] {
+            let (_dir, cluster) = cluster(user);
+            assert_eq!(sent(&cluster).await.expect("an answer"), expected, "{user}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_plugin_is_asked_again_when_its_token_was_revoked() {
+        let first = format!("echo {}", CREDENTIAL.replace("TOKEN", "revoked").replace('"', "\\\""));
+        let second = format!("echo {}", CREDENTIAL.replace("TOKEN", "renewed").replace('"', "\\\""));
+        let (_dir, cluster) = cluster(&plugin(&format!("if test -e DIR/once; then {second}; else touch DIR/once; {first}; fi")));
+        assert_eq!(sent(&cluster).await.expect("an answer"), "bearer renewed");
+    }
+
+    #[tokio::test]
+    async fn a_plugin_that_fails_is_named_with_its_last_words_and_no_secrets() {
+        let cases = [
+            (
+                plugin("echo s3cret; echo first >&2; echo session has expired >&2; exit 3"),
+                "no credentials for context \"c\": the credential plugin sh failed (exit status: 3): session has expired",
+            ),
+            (plugin("echo s3cret"), "no credentials for context \"c\": the credential plugin sh printed no ExecCredential"),
+            (
+                "{exec: {command: /no/such/plugin, installHint: get it}}".to_owned(),
+                "no credentials for context \"c\": cannot run the credential plugin /no/such/plugin: No such file or directory (os error 2)",
+            ),
+        ];
+        for (user, message) in cases {
+            let (_dir, cluster) = cluster(&user);
+            let error = sent(&cluster).await.expect_err("no credentials");
+            assert_eq!((error.kind(), error.message()), (ErrorKind::Unauthorized, message));
+            assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
+            assert_eq!(error.hints().contains(&"get it".to_owned()), user.contains("no/such"), "{:?}", error.hints());
+        }
+    }
+
+    #[tokio::test]
+    async fn files_of_a_user_that_are_not_there_are_named() {
+        let (_dir, cluster) = cluster("{client-certificate: gone.crt, client-key: gone.key}");
+        let error = sent(&cluster).await.expect_err("no certificate");
+        assert!(error.message().contains("gone.crt"), "{error}");
+    }
+}

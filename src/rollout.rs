@@ -20,6 +20,8 @@ mod quantity;
 pub mod resources;
 pub mod restart;
 pub mod rival;
+#[cfg(test)]
+mod sample;
 pub mod scale;
 pub mod status;
 pub mod strategy;

@@ -172,3 +172,99 @@ fn against(snapshot: &Snapshot, entry: &Entry) -> bool {
     let unfinished = entry.live && workload.generation() <= workload.observed_generation() && !status::is_complete(snapshot);
     timed_out || unfinished
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::history::history;
+    use crate::rollout::sample::{ago, crashed, fourth_stuck, now, progressing, recorded, third_live, web, with};
+
+    fn completed(snapshot: &Snapshot) -> Vec<(i64, Option<bool>)> {
+        history(snapshot, now()).iter().map(|it| (it.revision, it.completed)).collect()
+    }
+
+    #[test]
+    fn what_completed_is_read_from_the_recordings_and_what_broke_is_never_called_good() {
+        for (step, expected) in [
+            ("002-deploy-v1", &[(1, Some(true))][..]),
+            ("008-deploy-v2", &[(1, None), (2, Some(true))]),
+            // Revision 1 was at zero before 3 came, so 2 alone carried the load.
+            ("010-deploy-v3-mid", &[(1, None), (2, Some(true)), (3, Some(false))]),
+            ("029-deploy-deadline", &[(3, None), (4, None), (5, Some(true)), (6, Some(false))]),
+            ("041-deploy-crash", &[(3, None), (4, None), (6, None), (7, Some(true)), (8, Some(false))]),
+            ("080-sts-stuck", &[(2, None), (3, Some(true)), (4, Some(false))]),
+            ("086-sts-recovered", &[(2, None), (4, None), (5, Some(true))]),
+            ("103-ds-stuck", &[(2, None), (3, Some(true)), (4, Some(false))]),
+            ("107-ds-recovered", &[(2, None), (4, None), (5, Some(true))]),
+        ] {
+            assert_eq!(completed(&recorded(step)), expected, "{step}");
+        }
+    }
+
+    #[test]
+    fn each_evidence_has_its_words() {
+        let evidence = |snapshot: &Snapshot, number| history::evidence(snapshot, number).unwrap_or_default();
+        assert_eq!(evidence(&third_live(), 3), "3 of its 3 pods are available");
+        let named = with(&third_live(), |object| {
+            object["status"]["conditions"] = progressing("NewReplicaSetAvailable", "ReplicaSet \"web-2\" has successfully progressed.", &ago(50));
+        });
+        assert_eq!(evidence(&named, 2), "the Deployment's condition NewReplicaSetAvailable says so");
+        assert_eq!(evidence(&recorded("010-deploy-v3-mid"), 2), "3 of its 3 pods are available");
+        assert_eq!(evidence(&recorded("103-ds-stuck"), 3), "2 of 3 pods are still its own and available");
+        assert_eq!(evidence(&recorded("080-sts-stuck"), 4), "");
+    }
+
+    #[test]
+    fn an_old_revision_that_alone_carries_the_load_completed() {
+        let ten = |middle: i64| {
+            let mut snapshot = web("i:3", &[(1, "i:1", middle), (2, "i:2", 8), (3, "i:3", 5)]);
+            for owner in &mut snapshot.revisions {
+                owner["metadata"]["annotations"][DESIRED] = "10".into();
+            }
+            snapshot.revisions[2]["status"]["availableReplicas"] = json!(0);
+            with(&snapshot, |object| {
+                object["spec"]["replicas"] = json!(10);
+                object["status"] = json!({"observedGeneration": 5, "replicas": 13, "updatedReplicas": 5, "availableReplicas": 8});
+            })
+        };
+        assert_eq!(completed(&ten(0)), [(1, None), (2, Some(true)), (3, Some(false))]);
+        assert_eq!(completed(&ten(2)), [(1, None), (2, None), (3, Some(false))], "another old one has pods too");
+    }
+
+    /// 1, 2 and 3 came one after the other; 3 is live and complete. `times` are when each was written last, in seconds before now.
+    fn one_after_the_other(times: [i64; 3]) -> Snapshot {
+        let mut snapshot = third_live();
+        for (owner, seconds) in snapshot.revisions.iter_mut().zip(times) {
+            owner["metadata"]["managedFields"] = json!([{"manager": "kube-controller-manager", "time": ago(seconds)}]);
+        }
+        snapshot
+    }
+
+    #[test]
+    fn a_revision_whose_forerunners_were_idle_when_its_successor_came_completed() {
+        // web-3 was made 9700 s ago.
+        assert_eq!(completed(&one_after_the_other([9_750, 9_650, 10])), [(1, None), (2, Some(true)), (3, Some(true))]);
+        assert_eq!(completed(&one_after_the_other([9_690, 9_650, 10])), [(1, None), (2, None), (3, Some(true))], "1 may still have carried the load");
+    }
+
+    #[test]
+    fn nothing_is_inferred_from_idle_forerunners_when_one_may_have_been_cleaned_up() {
+        let mut snapshot = one_after_the_other([9_750, 9_650, 10]);
+        for (owner, number) in snapshot.revisions.iter_mut().zip(["2", "3", "4"]) {
+            owner["metadata"]["annotations"][history::REVISION] = number.into();
+        }
+        assert_eq!(completed(&snapshot), [(2, None), (3, None), (4, Some(true))]);
+        snapshot.revisions[0]["metadata"]["annotations"][history::COMPLETED] = "web-1 2026-11-22T17:00:00Z".into();
+        assert_eq!(completed(&snapshot), [(2, Some(true)), (3, Some(true)), (4, Some(true))]);
+    }
+
+    #[test]
+    fn a_mark_that_names_another_owner_proves_nothing() {
+        // kubectl's undo copies it to the Deployment, the controller from there to the next ReplicaSet.
+        let mut snapshot = fourth_stuck(crashed(2));
+        snapshot.revisions[2]["metadata"]["annotations"][history::COMPLETED] = "web-3 2026-11-22T17:00:00Z".into();
+        assert_eq!(completed(&snapshot), [(2, None), (3, Some(true)), (4, Some(false))]);
+    }
+}

@@ -74,3 +74,67 @@ fn last_edit(workload: &Workload) -> Option<Timestamp> {
         .filter_map(|entry| time(&entry["time"]))
         .max()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{ago, fourth_stuck, now, progressing, recorded, waiting, with};
+
+    /// Revision 4 is live; the condition names this ReplicaSet, and the template was edited so long ago.
+    fn stuck(names: &str, condition_age_s: i64, edited_s: Option<i64>) -> Snapshot {
+        with(&fourth_stuck(waiting("ContainerCreating", "")), |object| {
+            object["status"]["conditions"] = progressing(REASON, &format!("{names} has timed out progressing."), &ago(condition_age_s));
+            if let Some(edited) = edited_s {
+                object["metadata"]["managedFields"] = json!([
+                    {"manager": "kubectl-set", "time": ago(edited), "fieldsV1": {"f:spec": {"f:template": {}}}},
+                    {"manager": "kubectl-annotate", "time": ago(1), "fieldsV1": {"f:metadata": {}}},
+                    {"manager": "kube-controller-manager", "subresource": "status", "time": ago(0), "fieldsV1": {"f:spec": {"f:template": {}}}}
+                ]);
+            }
+        })
+    }
+
+    #[test]
+    fn a_condition_about_the_live_replica_set_is_telling() {
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-4\"", 5, Some(605)), now()), Deadline::Exceeded);
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-4\"", 5, None), now()), Deadline::Exceeded);
+        for step in ["029-deploy-deadline", "041-deploy-crash"] {
+            assert_eq!(deadline(&recorded(step), now()), Deadline::Exceeded, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_condition_left_over_from_before_an_undo_is_not_a_failure() {
+        let telling = after(now(), 590);
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-3\"", 15, Some(10)), now()), Deadline::LeftOver(Some(telling)));
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-3\"", 15, None), now()), Deadline::LeftOver(None));
+    }
+
+    #[test]
+    fn a_left_over_condition_that_outlives_a_whole_deadline_is_telling() {
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-3\"", 1000, Some(600)), now()), Deadline::Exceeded);
+        assert_eq!(deadline(&stuck("ReplicaSet \"web-3\"", 1000, Some(599)), now()), Deadline::LeftOver(Some(after(now(), 1))));
+    }
+
+    #[test]
+    fn a_condition_about_an_earlier_life_of_the_live_replica_set_is_left_over() {
+        let mut snapshot = stuck("ReplicaSet \"web-4\"", 15, Some(10));
+        snapshot.revisions[2]["metadata"]["annotations"][history::REVISION_HISTORY] = "1".into();
+        assert_eq!(deadline(&snapshot, now()), Deadline::LeftOver(Some(after(now(), 590))));
+    }
+
+    #[test]
+    fn a_condition_about_a_spec_that_is_not_observed_says_nothing() {
+        let snapshot = with(&stuck("ReplicaSet \"web-4\"", 5, None), |object| object["metadata"]["generation"] = json!(6));
+        assert_eq!(deadline(&snapshot, now()), Deadline::LeftOver(None));
+    }
+
+    #[test]
+    fn without_replica_sets_the_condition_is_believed() {
+        let mut snapshot = stuck("ReplicaSet \"web-3\"", 5, None);
+        snapshot.revisions.clear();
+        assert_eq!(deadline(&snapshot, now()), Deadline::Exceeded);
+    }
+}

@@ -211,3 +211,128 @@ pub fn evidence(snapshot: &Snapshot, revision: i64) -> Option<String> {
     let at = entries.iter().position(|entry| entry.number == revision)?;
     completion::judge(snapshot, &entries).swap_remove(at).evidence.as_ref().map(Evidence::to_string)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::sample::{now, printed, recorded, third_live, web, with};
+    use crate::rollout::status::Patience;
+
+    /// kubectl's table, from our revisions.
+    fn table(snapshot: &Snapshot) -> String {
+        let revisions = history(snapshot, now());
+        let rows = revisions.iter().map(|it| format!("{:<10}{}\n", it.revision, it.change_cause.as_deref().unwrap_or("<none>")));
+        format!("{:<10}CHANGE-CAUSE\n{}", "REVISION", rows.collect::<String>())
+    }
+
+    #[test]
+    fn the_history_is_the_one_that_kubectl_printed() {
+        for (step, text) in [
+            ("010-deploy-v3-mid", "012-history"),
+            ("021-deploy-undone", "021-history-after-undo"),
+            ("056-deploy-final", "053-history-final"),
+            ("070-sts-v2", "071-sts-history"),
+            ("076-sts-undone", "076-sts-history-after-undo"),
+            ("086-sts-recovered", "086-sts-history-final"),
+            ("093-ds-v2", "094-ds-history"),
+            ("099-ds-undone", "099-ds-history-after-undo"),
+            ("107-ds-recovered", "107-ds-history-final"),
+        ] {
+            let printed = printed(text);
+            let (_, body) = printed.split_once('\n').expect("a first line with the name");
+            assert_eq!(table(&recorded(step)), body.trim_end_matches('\n').to_owned() + "\n", "{step}");
+        }
+    }
+
+    #[test]
+    fn the_current_revision_is_the_one_whose_template_is_live() {
+        for (step, current) in [
+            ("010-deploy-v3-mid", Some(3)),
+            ("021-deploy-undone", Some(4)),
+            ("029-deploy-deadline", Some(6)),
+            ("048-deploy-paused", None),
+            ("083-sts-undo-stuck", Some(5)),
+            ("099-ds-undone", Some(3)),
+            ("103-ds-stuck", Some(4)),
+        ] {
+            let current_now = history(&recorded(step), now()).iter().find(|it| it.current).map(|it| it.revision);
+            assert_eq!(current_now, current, "{step}");
+        }
+    }
+
+    #[test]
+    fn an_undo_moves_a_revision_to_a_new_number_and_remembers_the_old_one() {
+        let snapshot = recorded("021-deploy-undone");
+        let entries = entries(&snapshot);
+        let moved = entries.iter().find(|entry| entry.live).expect("one is live");
+        assert_eq!(moved.numbers().collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
+    fn numbers_are_sorted_as_numbers() {
+        let snapshot = web("i:12", &[(12, "i:12", 3), (9, "i:9", 0), (10, "i:10", 0)]);
+        assert_eq!(history(&snapshot, now()).iter().map(|it| it.revision).collect::<Vec<_>>(), [9, 10, 12]);
+    }
+
+    #[test]
+    fn a_replica_set_without_a_number_is_revision_0_and_one_with_nonsense_is_left_out() {
+        let mut snapshot = third_live();
+        snapshot.revisions[0]["metadata"]["annotations"] = json!({});
+        snapshot.revisions[1]["metadata"]["annotations"][REVISION] = "abc".into();
+        assert_eq!(history(&snapshot, now()).iter().map(|it| it.revision).collect::<Vec<_>>(), [0, 3]);
+    }
+
+    #[test]
+    fn only_what_the_uid_owns_counts() {
+        let mut snapshot = third_live();
+        snapshot.revisions[0]["metadata"]["ownerReferences"][0]["uid"] = "the web before this one".into();
+        snapshot.revisions[1]["metadata"]["ownerReferences"][0]["controller"] = false.into();
+        assert_eq!(history(&snapshot, now()).iter().map(|it| it.revision).collect::<Vec<_>>(), [3]);
+        let stranger = with(&snapshot, |object| object["metadata"]["uid"] = "another".into());
+        assert_eq!(history(&stranger, now()), []);
+    }
+
+    #[test]
+    fn an_unknown_revision_is_not_found_and_the_hint_names_those_that_there_are() {
+        let error = revision(&third_live(), 9, now()).expect_err("there is no revision 9");
+        assert_eq!(
+            (error.kind().name(), error.message(), error.hints()),
+            ("not_found", "deployment/web has no revision 9", &["its revisions: 1, 2, 3".to_owned()][..])
+        );
+        assert_eq!(revision(&third_live(), -2, now()).expect_err("negative").kind().name(), "usage");
+        assert_eq!(revision(&third_live(), 2, now()).expect("there").owner, "web-2");
+    }
+
+    #[test]
+    fn a_controller_revision_holds_the_bytes_that_we_would_make_of_its_template() {
+        for step in ["070-sts-v2", "076-sts-undone", "086-sts-recovered", "093-ds-v2", "107-ds-recovered"] {
+            let snapshot = recorded(step);
+            let owner = live_owner(&snapshot).expect("a revision of the live template");
+            let made = template::go_json(&template::revision_data(snapshot.workload.template()));
+            assert_eq!(made, template::go_json(&owner["data"]), "{step}");
+        }
+    }
+
+    #[test]
+    fn pods_are_counted_by_revision() {
+        let revisions = history(&recorded("080-sts-stuck"), now());
+        let counts: Vec<_> = revisions.iter().map(|it| (it.revision, it.replicas, it.ready)).collect();
+        assert_eq!(counts, [(2, 0, 0), (3, 2, 2), (4, 1, 0)]);
+        let revisions = history(&recorded("103-ds-stuck"), now());
+        let counts: Vec<_> = revisions.iter().map(|it| (it.revision, it.replicas, it.ready)).collect();
+        assert_eq!(counts, [(2, 0, 0), (3, 2, 2), (4, 1, 0)]);
+    }
+
+    #[test]
+    fn a_complete_rollout_is_remembered_once_on_its_own_revision() {
+        let mut snapshot = third_live();
+        let change = remember(&snapshot, now()).expect("it is complete");
+        assert_eq!(change.target.to_string(), "replicaset/web-3");
+        snapshot.revisions[2] = change.predicted().expect("fits");
+        assert!(remember(&snapshot, now()).is_none(), "it is marked already");
+        assert_eq!(evidence(&snapshot, 3).as_deref(), Some("it was seen to complete at 2026-11-22T20:00:00Z"));
+        let stuck = crate::rollout::sample::fourth_stuck(crate::rollout::sample::crashed(3));
+        assert!(!crate::rollout::status::status(&stuck, Patience::default(), now()).complete);
+        assert!(remember(&stuck, now()).is_none());
+    }
+}

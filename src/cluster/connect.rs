@@ -358,4 +358,28 @@ mod tests {
         let error = sent(&cluster).await.expect_err("no certificate");
         assert!(error.message().contains("gone.crt"), "{error}");
     }
+
+    #[tokio::test]
+    async fn a_proxy_of_the_cluster_is_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let proxy = listener.local_addr().expect("an address");
+        let seen = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let mut request = [0_u8; 4096];
+            let count = stream.read(&mut request).expect("a request");
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n");
+            String::from_utf8_lossy(&request[..count]).into_owned()
+        });
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("config");
+        let text = format!(
+            "current-context: c\nclusters: [{{name: c, cluster: {{server: 'https://api.example', proxy-url: 'http://{proxy}'}}}}]\ncontexts: [{{name: c, context: {{cluster: c}}}}]\n"
+        );
+        std::fs::write(&file, text).expect("a file");
+        let connection = Connection { kubeconfig: Some(file), ..Connection::default() };
+        let cluster = Cluster::configured(&connection, Clock::wall()).expect("a configuration");
+        let error = sent(&cluster).await.expect_err("the proxy refuses");
+        assert!(error.message().contains("the proxy on the way to the API server https://api.example"), "{error}");
+        assert!(seen.join().expect("a request").starts_with("CONNECT api.example:443 HTTP/1.1\r\n"));
+    }
 }

@@ -258,8 +258,11 @@ fn forbidden(message: String, subject: &Subject) -> Error {
     }
     match &subject.access {
         Some((verb, resource, namespace)) if by_rbac => {
-            let place = namespace.as_ref().map_or_else(|| " --all-namespaces".to_owned(), |namespace| format!(" -n {namespace}"));
-            error.hint(format!("`kubectl auth can-i {verb} {resource}{place}` asks the same; a Role with the verb {verb:?} on {resource:?} would allow it"))
+            let (place, role) = match namespace {
+                Some(namespace) => (format!(" -n {namespace}"), "Role"),
+                None => (" --all-namespaces".to_owned(), "ClusterRole"),
+            };
+            error.hint(format!("`kubectl auth can-i {verb} {resource}{place}` asks the same; a {role} with the verb {verb:?} on {resource:?} would allow it"))
         }
         _ => error,
     }

@@ -1,7 +1,6 @@
 //! One HTTP exchange, redirects included, in real time even where the session's time is virtual.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;

@@ -78,17 +78,12 @@ struct Loaded {
     config: Kubeconfig,
 }
 
-impl Loaded {
-    fn is_empty(&self) -> bool {
-        self.config.contexts.is_empty() && self.config.clusters.is_empty() && self.config.auth_infos.is_empty()
-    }
-}
-
 /// The context that the flags and the environment mean.
 pub(super) fn choose(connection: &Connection, environment: &Environment) -> Result<Chosen> {
     let loaded = load(connection, environment)?;
-    if loaded.is_empty() && connection.context.is_none() && connection.kubeconfig.is_none() {
-        return match in_cluster(connection, environment) {
+    if loaded.config.contexts.is_empty() {
+        let fits = connection.kubeconfig.is_none() && connection.context.as_deref().is_none_or(|name| name == IN_CLUSTER);
+        return match in_cluster(connection, environment).filter(|_| fits) {
             Some(chosen) => chosen,
             None => Err(nothing_configured(&loaded)),
         };
@@ -142,8 +137,9 @@ pub(super) fn choose(connection: &Connection, environment: &Environment) -> Resu
 /// All contexts, in the order of the files.
 pub(super) fn contexts(connection: &Connection, environment: &Environment) -> Result<Vec<ContextEntry>> {
     let loaded = load(connection, environment)?;
-    if loaded.is_empty() && connection.kubeconfig.is_none() {
-        let chosen = in_cluster(&Connection::default(), environment).ok_or_else(|| nothing_configured(&loaded))??;
+    if loaded.config.contexts.is_empty() {
+        let fits = connection.kubeconfig.is_none();
+        let chosen = in_cluster(&Connection::default(), environment).filter(|_| fits).ok_or_else(|| nothing_configured(&loaded))??;
         return Ok(vec![ContextEntry {
             name: chosen.context,
             cluster: None,
@@ -432,6 +428,11 @@ contexts: [{name: west, context: {cluster: west, user: ''}}, {name: both, contex
         fails(choose(&Connection::default(), &place.environment), ErrorKind::Unreachable, &["there is no", ".kube/config", "KUBECONFIG", "--sim"]);
         place.environment.home = None;
         fails(choose(&Connection::default(), &place.environment), ErrorKind::Unreachable, &["no home directory"]);
+        let mut empty = self::place(&[("empty", "")]);
+        fails(choose(&Connection::default(), &empty.environment), ErrorKind::Unreachable, &["empty has no contexts", "--sim"]);
+        fails(choose(&context("x"), &empty.environment), ErrorKind::Unreachable, &["empty has no contexts"]);
+        empty.environment.variables = BTreeMap::from([("KUBECONFIG".into(), "/no/such:/nor/this".into())]);
+        fails(choose(&Connection::default(), &empty.environment), ErrorKind::Unreachable, &["there is no /no/such, /nor/this"]);
         let none_current = self::place(&[("one", ONE)]);
         fails(choose(&Connection::default(), &none_current.environment), ErrorKind::Unreachable, &["names no current context", "--context", "east"]);
     }
@@ -443,5 +444,6 @@ contexts: [{name: west, context: {cluster: west, user: ''}}, {name: both, contex
         let chosen = choose(&Connection::default(), &place.environment).expect("in-cluster");
         assert_eq!((chosen.context.as_str(), chosen.namespace.as_str(), chosen.server.to_string().as_str()), ("in-cluster", "shop", "https://[fd00::1]:443/"));
         assert_eq!(contexts(&Connection::default(), &place.environment).expect("one").len(), 1);
+        assert_eq!(choose(&context("in-cluster"), &place.environment).expect("by its name").context, "in-cluster");
     }
 }

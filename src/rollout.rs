@@ -23,6 +23,7 @@ pub mod rival;
 #[cfg(test)]
 mod sample;
 pub mod scale;
+mod sentence;
 pub mod status;
 pub mod strategy;
 pub mod template;

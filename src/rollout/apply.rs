@@ -55,3 +55,47 @@ pub fn apply(target: &Target, before: &Value, manifest: &Value, force: bool) -> 
     }
     Ok(change)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::resource::DEPLOYMENT;
+    use crate::rollout::sample::deployment;
+
+    #[test]
+    fn a_manifest_goes_to_its_own_namespace_or_to_the_sessions() {
+        let manifest = |metadata: Value| json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata});
+        let namespace = |metadata: Value| target(&DEPLOYMENT, &manifest(metadata), "here").map(|it| it.namespace.unwrap_or_default());
+        assert_eq!(namespace(json!({"name": "web"})).expect("a target"), "here");
+        assert_eq!(namespace(json!({"name": "web", "namespace": "there"})).expect("a target"), "there");
+        assert_eq!(namespace(json!({"generateName": "web-"})).expect_err("refused").message(), "a manifest with generateName cannot be applied");
+        assert_eq!(namespace(json!({})).expect_err("refused").message(), "metadata.name is missing");
+    }
+
+    #[test]
+    fn what_only_the_server_writes_is_left_out_and_said() {
+        let manifest = deployment("shop/web:2");
+        let target = target(&DEPLOYMENT, &manifest, "here").expect("a target");
+        let change = apply(&target, &deployment("shop/web:1"), &manifest, false).expect("a change");
+        let Request::Apply { object, force: false } = &change.request else { panic!("{:?}", change.request) };
+        assert_eq!(object["metadata"], json!({"name": "web", "namespace": "shop"}));
+        assert_eq!(object.get("status"), None);
+        assert_eq!(
+            change.warnings,
+            [
+                "the manifest of deployment/web has fields that only the server writes, and they are left out: status, metadata.generation, metadata.resourceVersion, metadata.uid"
+            ]
+        );
+        assert_eq!(change.done, "deployment.apps/web serverside-applied");
+        assert_eq!(change.predicted().expect("fits")["spec"]["template"]["spec"]["containers"][0]["image"], "shop/web:2");
+    }
+
+    #[test]
+    fn a_manifest_of_another_kind_is_refused() {
+        let target = Target::new(&DEPLOYMENT, Some("shop"), "web");
+        assert!(apply(&target, &Value::Null, &json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}}), false).is_err());
+        assert!(apply(&target, &Value::Null, &json!("text"), false).is_err());
+    }
+}

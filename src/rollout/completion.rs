@@ -27,7 +27,7 @@ use serde_json::Value;
 use super::history::{self, Entry};
 use super::object::{self, annotation, int, items, text, time};
 use super::workload::{Kind, Snapshot};
-use super::{deadline, pod, status};
+use super::{deadline, pod, sentence};
 
 const DESIRED: &str = "deployment.kubernetes.io/desired-replicas";
 
@@ -169,7 +169,7 @@ fn against(snapshot: &Snapshot, entry: &Entry) -> bool {
     let timed_out = workload.kind() == Kind::Deployment
         && object::condition(workload.object(), "Progressing")
             .is_some_and(|it| it["reason"] == deadline::REASON && deadline::named(text(&it["message"])) == Some(("ReplicaSet", entry.name())));
-    let unfinished = entry.live && workload.generation() <= workload.observed_generation() && !status::is_complete(snapshot);
+    let unfinished = entry.live && workload.generation() <= workload.observed_generation() && !sentence::is_complete(snapshot);
     timed_out || unfinished
 }
 

@@ -21,3 +21,25 @@ pub fn delete(target: &Target, object: &Value, propagation: &str) -> Result<Chan
     change.done = format!("{kind} \"{}\" deleted{place}", target.name);
     Ok(change)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::POD;
+    use crate::rollout::sample::{deployment, workload};
+
+    #[test]
+    fn a_deletion_has_kubectls_words_and_a_known_policy() {
+        let object = deployment("a");
+        let target = workload(object.clone()).target();
+        let change = delete(&target, &object, "background").expect("a change");
+        assert_eq!(
+            (&change.request, change.done.as_str()),
+            (&Request::Delete { propagation: "Background" }, "deployment.apps \"web\" deleted from shop namespace")
+        );
+        assert_eq!(change.predicted().expect("gone"), Value::Null);
+        let pod = Target::new(&POD, Some("shop"), "p");
+        assert_eq!(delete(&pod, &Value::Null, "Orphan").expect("a change").done, "pod \"p\" deleted from shop namespace");
+        assert!(delete(&target, &object, "Later").is_err());
+    }
+}

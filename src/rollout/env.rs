@@ -65,3 +65,63 @@ fn edit(env: &[Value], variables: &Map<String, Value>) -> Result<Option<Value>> 
     let order: Vec<Value> = order.into_iter().map(|name| json!({"name": name})).collect();
     Ok(Some(json!({"env": edits, "$setElementOrder/env": order})))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::change::Request;
+    use crate::rollout::sample::{deployment, workload};
+
+    fn web() -> Workload {
+        let mut object = deployment("shop/web:1");
+        object["spec"]["template"]["spec"]["containers"] = json!([
+            {"name": "web", "image": "a", "env": [{"name": "A", "value": "1"}, {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
+            {"name": "proxy", "image": "b"}
+        ]);
+        workload(object)
+    }
+
+    fn after(variables: Value, container: Option<&str>) -> [Value; 2] {
+        let change = set_env(&web(), variables.as_object().expect("a map"), container).expect("a change");
+        assert!(change.does_nothing() || change.done == "deployment.apps/web env updated", "{}", change.done);
+        let after = change.predicted().expect("fits");
+        [0, 1].map(|at| after["spec"]["template"]["spec"]["containers"][at]["env"].clone())
+    }
+
+    #[test]
+    fn variables_are_set_replaced_and_removed_in_all_containers() {
+        assert_eq!(
+            after(json!({"A": "2", "S": "plain", "N": 5}), None),
+            [
+                json!([{"name": "A", "value": "2"}, {"name": "S", "value": "plain"}, {"name": "N", "value": "5"}]),
+                json!([{"name": "A", "value": "2"}, {"name": "N", "value": "5"}, {"name": "S", "value": "plain"}])
+            ]
+        );
+        assert_eq!(after(json!({"A": null, "S": null}), None), [json!([]), Value::Null]);
+    }
+
+    #[test]
+    fn one_container_can_be_meant() {
+        assert_eq!(after(json!({"B": "1"}), Some("proxy"))[1], json!([{"name": "B", "value": "1"}]));
+        assert_eq!(after(json!({"B": "1"}), Some("proxy"))[0], web().template()["spec"]["containers"][0]["env"]);
+    }
+
+    #[test]
+    fn what_is_so_already_is_nothing_to_do() {
+        let variables = json!({"A": "1", "NOT": null});
+        assert_eq!(set_env(&web(), variables.as_object().expect("a map"), Some("web")).expect("nothing").request, Request::Nothing);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (variables, container, message) in [
+            (json!({}), None, "at least one environment variable must be provided"),
+            (json!({"A=B": "1"}), None, "\"A=B\" is no name for an environment variable"),
+            (json!({"A": {"b": 1}}), None, "the value of \"A\" is neither text nor a number"),
+            (json!({"A": "1"}), Some("zz"), "unable to find container named \"zz\" in deployment/web"),
+        ] {
+            let error = set_env(&web(), variables.as_object().expect("a map"), container).expect_err("refused");
+            assert_eq!((error.kind().name(), error.message()), ("invalid", message));
+        }
+    }
+}

@@ -38,3 +38,75 @@ pub fn set_image(workload: &Workload, images: &[(String, String)], change_cause:
     })?;
     Ok(change.with_cause(change_cause))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::change::{Precondition, Request};
+    use crate::rollout::history::CHANGE_CAUSE;
+    use crate::rollout::sample::{deployment, workload};
+
+    /// Two containers and an init container.
+    fn web() -> Workload {
+        let mut object = deployment("shop/web:1");
+        object["spec"]["template"]["spec"]["containers"] = json!([{"name": "web", "image": "shop/web:1"}, {"name": "proxy", "image": "shop/proxy:1"}]);
+        object["spec"]["template"]["spec"]["initContainers"] = json!([{"name": "migrate", "image": "shop/web:1"}]);
+        workload(object)
+    }
+
+    fn set(images: &[(&str, &str)], cause: Option<&str>) -> Result<Change> {
+        let images: Vec<(String, String)> = images.iter().map(|(container, image)| ((*container).to_owned(), (*image).to_owned())).collect();
+        set_image(&web(), &images, cause)
+    }
+
+    #[test]
+    fn the_patch_is_kubectls() {
+        let change = set(&[("web", "shop/web:2")], None).expect("a change");
+        let body = json!({"spec": {"template": {"spec": {
+            "$setElementOrder/containers": [{"name": "web"}, {"name": "proxy"}], "containers": [{"image": "shop/web:2", "name": "web"}]
+        }}}});
+        assert_eq!((change.request, change.done.as_str()), (Request::StrategicPatch(body), "deployment.apps/web image updated"));
+        assert_eq!(change.precondition, Some(Precondition::of(web().object())));
+    }
+
+    #[test]
+    fn the_change_cause_is_set_in_the_same_write() {
+        let change = set(&[("web", "shop/web:2")], Some("try 2")).expect("a change");
+        let after = change.predicted().expect("fits");
+        assert_eq!(after["metadata"]["annotations"][CHANGE_CAUSE], "try 2");
+        assert_eq!(
+            after["spec"]["template"]["spec"]["containers"],
+            json!([{"name": "web", "image": "shop/web:2"}, {"name": "proxy", "image": "shop/proxy:1"}])
+        );
+    }
+
+    #[test]
+    fn a_star_means_all_containers_and_init_containers() {
+        let after = set(&[("*", "shop/web:2")], None).expect("a change").predicted().expect("fits");
+        let images = crate::rollout::template::images(&after["spec"]["template"]);
+        assert!(images.values().all(|image| image == "shop/web:2"), "{images:?}");
+        assert_eq!(images.len(), 3);
+    }
+
+    #[test]
+    fn the_same_image_is_nothing_to_do() {
+        assert_eq!(set(&[("web", "shop/web:1"), ("migrate", "shop/web:1")], Some("why")).expect("nothing").request, Request::Nothing);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (images, message, hint) in [
+            (&[("zz", "a:1")][..], "unable to find container named \"zz\" in deployment/web", "its containers: migrate, web, proxy"),
+            (&[], "at least one image update is required", "write it as \"container=image\""),
+            (&[("web", "a b")], "\"a b\" is no image for container \"web\"", "an image is REPOSITORY:TAG or REPOSITORY@DIGEST"),
+            (&[("web", "")], "\"\" is no image for container \"web\"", "an image is REPOSITORY:TAG or REPOSITORY@DIGEST"),
+        ] {
+            let error = set(images, None).expect_err("refused");
+            assert_eq!((error.kind().name(), error.message(), error.hints()[0].as_str()), ("invalid", message, hint));
+        }
+        let both = set(&[("*", "a:1"), ("web", "a:2")], None).expect_err("refused");
+        assert!(both.message().starts_with("all containers are already specified by *"), "{both}");
+        let half = set(&[("web", "a:2"), ("zz", "a:2")], None).expect_err("kubectl would change web");
+        assert_eq!(half.kind().name(), "invalid");
+    }
+}

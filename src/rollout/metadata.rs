@@ -70,3 +70,51 @@ fn is_name(text: &str) -> bool {
 fn is_dns_label(text: &str) -> bool {
     is_name(text) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::sample::{deployment, workload};
+
+    fn web() -> (Target, Value) {
+        let mut object = deployment("a");
+        object["metadata"]["labels"] = json!({"tier": "front"});
+        object["metadata"]["annotations"] = json!({"mine": "1"});
+        (workload(object.clone()).target(), object)
+    }
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().expect("a map").clone()
+    }
+
+    #[test]
+    fn keys_are_set_and_removed_in_kubectls_words() {
+        let (target, object) = web();
+        let change = annotate(&target, &object, &map(json!({"mine": null, "a.b/c": 5, "gone": null}))).expect("a change");
+        assert_eq!(change.request, Request::MergePatch(json!({"metadata": {"annotations": {"mine": null, "a.b/c": "5"}}})));
+        assert_eq!(change.done, "deployment.apps/web annotated");
+        for (labels, done) in [
+            (json!({"tier": "back"}), "deployment.apps/web labeled"),
+            (json!({"tier": null}), "deployment.apps/web unlabeled"),
+            (json!({"tier": "front"}), "deployment.apps/web not labeled"),
+        ] {
+            assert_eq!(label(&target, &object, &map(labels)).expect("a change").done, done);
+        }
+    }
+
+    #[test]
+    fn what_no_key_or_value_can_be_is_refused() {
+        let (target, object) = web();
+        for bad in ["", "a b", "/x", "x/", "A.b/x/y", "UPPER.example/x", "-a", &"x".repeat(64)] {
+            assert!(annotate(&target, &object, &map(json!({bad: "1"}))).is_err(), "{bad}");
+        }
+        for bad in ["a b", "a/b", "-", &"x".repeat(64)] {
+            assert!(label(&target, &object, &map(json!({"tier": bad}))).is_err(), "{bad}");
+        }
+        for good in ["app.kubernetes.io/name", "kubernetes.io/change-cause", "A_b.c-D", "x"] {
+            assert!(annotate(&target, &object, &map(json!({good: "any text, even this"}))).is_ok(), "{good}");
+        }
+        assert!(label(&target, &object, &map(json!({"tier": ""}))).is_ok(), "an empty label value is one");
+        assert!(annotate(&target, &object, &Map::new()).is_err());
+    }
+}

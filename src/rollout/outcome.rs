@@ -204,3 +204,164 @@ fn doomed(status: &Status) -> Option<(String, String)> {
     };
     Some((reason.clone(), format!("pod {}: {reason}{said}{more}", pod.name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::object::after;
+    use crate::rollout::sample::{ago, crashed, fourth_stuck, now, progressing, recorded, running, third_live, waiting, web, with};
+
+    /// What becomes of a rollout that starts as `first` and then is `next`.
+    fn followed(first: &Snapshot, next: Option<&Snapshot>, fail_fast: bool) -> Verdict {
+        Followed::start(first, Patience::default(), fail_fast, now()).look(next, now())
+    }
+
+    fn end(verdict: Verdict) -> (Ending, Option<String>, String) {
+        verdict.ending.expect("it has ended")
+    }
+
+    #[test]
+    fn a_rollout_that_is_complete_ends_so() {
+        let (ending, reason, message) = end(followed(&third_live(), Some(&third_live()), true));
+        assert_eq!((ending, reason, message.as_str()), (Ending::Complete, None, "deployment \"web\" successfully rolled out"));
+    }
+
+    #[test]
+    fn a_change_that_is_not_observed_is_not_complete() {
+        let unobserved = with(&third_live(), |object| object["metadata"]["generation"] = json!(6));
+        assert_eq!(followed(&unobserved, Some(&unobserved), true).ending, None);
+    }
+
+    #[test]
+    fn a_look_from_before_the_start_says_nothing() {
+        let start = with(&web("shop/web:4", &[(3, "shop/web:3", 3)]), |object| object["metadata"]["generation"] = json!(6));
+        let verdict = followed(&start, Some(&third_live()), true);
+        assert_eq!((verdict.ending, verdict.status.phase, verdict.status.complete), (None, Phase::Unobserved, false));
+    }
+
+    #[test]
+    fn another_template_supersedes_and_is_named() {
+        let next = with(&fourth_stuck(running()), |object| object["metadata"]["generation"] = json!(6));
+        let (ending, _, message) = end(followed(&third_live(), Some(&next), true));
+        assert_eq!(ending, Ending::Superseded);
+        assert_eq!(message, "another template change of deployment/web arrived while waiting (web=shop/web:4), revision 4");
+    }
+
+    #[test]
+    fn a_scale_an_annotation_or_the_same_template_written_otherwise_supersedes_nothing() {
+        let next = with(&third_live(), |object| {
+            object["metadata"]["generation"] = json!(8);
+            object["metadata"]["annotations"] = json!({"mine": "1"});
+            object["spec"]["replicas"] = json!(5);
+            object["spec"]["template"]["metadata"]["annotations"] = json!({});
+        });
+        assert_eq!(followed(&third_live(), Some(&next), true).ending, None);
+    }
+
+    #[test]
+    fn a_deleted_workload_ends_it_and_so_does_another_of_its_name() {
+        let again = with(&third_live(), |object| object["metadata"]["uid"] = "another".into());
+        let leaving = with(&third_live(), |object| object["metadata"]["deletionTimestamp"] = ago(1).into());
+        for (next, words) in [
+            (None, "deployment/web has been deleted"),
+            (Some(&again), "deployment/web has been deleted, and another of the same name created"),
+            (Some(&leaving), "deployment/web is being deleted"),
+        ] {
+            let verdict = followed(&third_live(), next, true);
+            assert_eq!(verdict.status.phase, Phase::Missing);
+            assert_eq!(end(verdict), (Ending::Deleted, None, words.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_doomed_pod_fails_it_at_once_or_not_as_one_likes() {
+        let stuck = fourth_stuck(crashed(1));
+        let (ending, reason, message) = end(followed(&stuck, Some(&stuck), true));
+        assert_eq!((ending, reason.as_deref()), (Ending::Failed, Some("CrashLoopBackOff")));
+        assert_eq!(message, "pod web-4-a: CrashLoopBackOff, back-off 10s restarting failed container=web (exit code 1)");
+        assert_eq!(followed(&stuck, Some(&stuck), false).ending, None);
+    }
+
+    #[test]
+    fn a_pull_error_has_its_grace_and_then_fails_it() {
+        let mut stuck = fourth_stuck(waiting("ErrImagePull", "not found"));
+        stuck.pods[0]["status"]["startTime"] = ago(10).into();
+        let mut followed = Followed::start(&stuck, Patience::default(), true, now());
+        let verdict = followed.look(Some(&stuck), now());
+        assert_eq!((verdict.ending, verdict.look_again), (None, Some(after(now(), 20))));
+        let (ending, reason, message) = end(followed.look(Some(&stuck), after(now(), 20)));
+        assert_eq!((ending, reason.as_deref(), message.as_str()), (Ending::Failed, Some("ErrImagePull"), "pod web-4-a: ErrImagePull, not found"));
+    }
+
+    #[test]
+    fn an_exceeded_deadline_stalls_it_and_names_the_pod() {
+        let (ending, reason, message) = end(followed(&recorded("041-deploy-crash"), Some(&recorded("041-deploy-crash")), true));
+        assert_eq!((ending, reason.as_deref()), (Ending::Stalled, Some("ProgressDeadlineExceeded")));
+        assert!(
+            message.starts_with("deployment \"web\" exceeded its progress deadline: pod web-59b79579b6-wtkpv: CrashLoopBackOff, back-off 10s"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_stale_deadline_condition_does_not_end_it_until_it_is_telling() {
+        let undone = with(&third_live(), |object| {
+            object["status"]["conditions"] = progressing("ProgressDeadlineExceeded", "ReplicaSet \"web-2\" has timed out progressing.", &ago(100));
+            object["status"]["updatedReplicas"] = json!(1);
+            object["metadata"]["managedFields"] = json!([{"manager": "rollsh", "time": ago(10), "fieldsV1": {"f:spec": {"f:template": {}}}}]);
+        });
+        let mut followed = Followed::start(&undone, Patience::default(), true, now());
+        let verdict = followed.look(Some(&undone), now());
+        assert_eq!((verdict.ending, verdict.look_again), (None, Some(after(now(), 590))));
+        assert_eq!(end(followed.look(Some(&undone), after(now(), 590))).0, Ending::Stalled);
+    }
+
+    #[test]
+    fn a_paused_deployment_goes_on_until_it_is_complete() {
+        let paused = recorded("048-deploy-paused");
+        let verdict = followed(&paused, Some(&paused), true);
+        assert_eq!((verdict.ending, verdict.status.phase), (None, Phase::Paused));
+        let done = with(&third_live(), |object| object["spec"]["paused"] = true.into());
+        assert_eq!(end(followed(&done, Some(&done), true)).0, Ending::Complete);
+    }
+
+    #[test]
+    fn a_stateful_set_that_waits_for_an_old_broken_pod_is_stalled_and_says_what_helps() {
+        let wedged = recorded("083-sts-undo-stuck");
+        let (ending, reason, message) = end(followed(&wedged, Some(&wedged), true));
+        assert_eq!((ending, reason.as_deref()), (Ending::Stalled, Some("ImagePullBackOff")));
+        assert_eq!(message, "pod db-2 of revision 4: ImagePullBackOff, and statefulset/db waits for it before it goes on; unstick(\"sts/db\") deletes it");
+        assert_eq!(followed(&wedged, Some(&wedged), false).ending, None);
+    }
+
+    #[test]
+    fn an_update_on_delete_ends_with_a_true_statement() {
+        let on_delete = with(&recorded("086-sts-recovered"), |object| {
+            object["spec"]["updateStrategy"] = json!({"type": "OnDelete"});
+            object["status"]["updatedReplicas"] = json!(1);
+        });
+        let (ending, _, message) = end(followed(&on_delete, Some(&on_delete), true));
+        assert_eq!(ending, Ending::Complete);
+        assert_eq!(message, "statefulset \"db\" updates pods on delete: 1 of 3 pods have the new template, the others get it when they are deleted");
+    }
+
+    #[test]
+    fn a_timeout_tells_where_it_stood() {
+        let stuck = fourth_stuck(crashed(1));
+        let mut followed = Followed::start(&stuck, Patience::default(), false, now());
+        let later = after(now(), 30);
+        let verdict = followed.look(Some(&stuck), later);
+        let ended = followed.timed_out(&verdict.status, later);
+        assert_eq!(
+            ended.2,
+            "deployment/web is not complete after 30s: Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated... \
+             (pod web-4-a: CrashLoopBackOff, back-off 10s restarting failed container=web (exit code 1))"
+        );
+        let outcome = followed.outcome(verdict.status, ended, Some(json!({})), later);
+        assert_eq!((outcome.ok, outcome.elapsed_s, outcome.revision, outcome.evidence.is_some()), (false, 30.0, Some(4), true));
+        assert_eq!(serde_json::to_value(outcome.outcome).expect("a word"), "timeout");
+        assert_eq!(outcome.outcome.error_kind(), Some(ErrorKind::Timeout));
+    }
+}

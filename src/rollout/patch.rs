@@ -24,3 +24,34 @@ pub fn patch(target: &Target, object: &Value, body: &Value) -> Result<Change> {
     let (request, done) = if unchanged { (Request::Nothing, "patched (no change)") } else { (Request::MergePatch(body.clone()), "patched") };
     Ok(Change::new("patch", target.clone(), object, request, done))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{deployment, workload};
+
+    #[test]
+    fn a_patch_merges_and_says_when_it_changes_nothing() {
+        let object = deployment("a");
+        let target = workload(object.clone()).target();
+        let change = patch(&target, &object, &json!({"spec": {"replicas": 5, "progressDeadlineSeconds": null}})).expect("a change");
+        let after = change.predicted().expect("fits");
+        assert_eq!(
+            (change.done.as_str(), &after["spec"]["replicas"], after["spec"].get("progressDeadlineSeconds")),
+            ("deployment.apps/web patched", &json!(5), None)
+        );
+        let same = patch(&target, &object, &json!({"spec": {"replicas": 3}})).expect("nothing");
+        assert_eq!((same.request, same.done.as_str()), (Request::Nothing, "deployment.apps/web patched (no change)"));
+    }
+
+    #[test]
+    fn an_identity_cannot_be_patched() {
+        let object = deployment("a");
+        let target = workload(object.clone()).target();
+        assert_eq!(patch(&target, &object, &json!({"metadata": {"name": "other"}})).expect_err("refused").message(), "a patch cannot change metadata.name");
+        assert!(patch(&target, &object, &json!({"metadata": {"name": "web"}, "spec": {"replicas": 1}})).is_ok());
+        assert!(patch(&target, &object, &json!([1])).is_err());
+    }
+}

@@ -35,3 +35,30 @@ fn only_deployments(workload: &Workload, what: &str) -> Result<()> {
     let target = workload.target();
     Err(Error::invalid(format!("{} \"{}\" {what} is not supported", target.resource.qualified(), target.name)).hint(hint).target(target))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::sample::{deployment, recorded, workload};
+
+    #[test]
+    fn pause_and_resume_undo_each_other() {
+        let before = workload(deployment("shop/web:1"));
+        let paused = pause(&before).expect("it is not paused");
+        assert_eq!(paused.done, "deployment.apps/web paused");
+        let after = workload(paused.predicted().expect("fits"));
+        assert!(after.paused());
+        let resumed = resume(&after).expect("it is paused");
+        assert_eq!((resumed.done.as_str(), resumed.predicted().expect("fits")), ("deployment.apps/web resumed", before.object().clone()));
+        assert_eq!(pause(&after).expect_err("already").message(), "deployments.apps \"web\" is already paused");
+        assert_eq!(resume(&before).expect_err("already").message(), "deployments.apps \"web\" is not paused");
+    }
+
+    #[test]
+    fn only_deployments_can_be_paused() {
+        let error = pause(&recorded("067-sts-v1").workload).expect_err("a StatefulSet");
+        assert_eq!((error.kind().name(), error.message()), ("invalid", "statefulsets.apps \"db\" pausing is not supported"));
+        let error = resume(&recorded("090-ds-v1").workload).expect_err("a DaemonSet");
+        assert_eq!(error.message(), "daemonsets.apps \"agent\" resuming is not supported");
+    }
+}

@@ -289,3 +289,164 @@ pub(super) fn image_of<'a>(pod: &'a Value, container: &str) -> Option<&'a str> {
     let named = all.find(|it| it["name"] == container);
     named.or_else(|| items(&spec["containers"]).first())?["image"].as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{ago, crashed, now, pod as sample, recorded, replica_set, running, waiting};
+
+    /// A pod of a phase with container states `[name, status]`, and what else its status says.
+    fn pod(phase: &str, init: Value, containers: Value, more: Value) -> Value {
+        let mut status = json!({"phase": phase, "initContainerStatuses": init, "containerStatuses": containers});
+        json_patch::merge(&mut status, &more);
+        json!({
+            "metadata": {"name": "p"},
+            "spec": {"containers": [{"name": "a"}, {"name": "b"}], "initContainers": [{"name": "i"}, {"name": "j"}, {"name": "side", "restartPolicy": "Always"}]},
+            "status": status
+        })
+    }
+
+    #[test]
+    fn the_columns_are_those_of_the_api_server() {
+        let run = || json!({"ready": true, "state": {"running": {}}});
+        let unready = || json!({"ready": false, "state": {"running": {}}});
+        let wait = |reason: &str| json!({"state": {"waiting": {"reason": reason}}});
+        let end = |code: i64, reason: &str| json!({"state": {"terminated": {"exitCode": code, "reason": reason}}});
+        let side = || json!({"name": "side", "started": true, "ready": true, "restartCount": 2, "state": {"running": {}}});
+        let initialized = json!({"conditions": [{"type": "Initialized", "status": "True"}]});
+        let is_ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        let none = json!([]);
+        for (pod, status, ready) in [
+            (pod("Pending", none.clone(), none.clone(), json!({})), "Pending", 0),
+            (
+                pod("Pending", none.clone(), none.clone(), json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}]})),
+                "SchedulingGated",
+                0,
+            ),
+            (pod("Failed", none.clone(), none.clone(), json!({"reason": "Evicted"})), "Evicted", 0),
+            (pod("Pending", json!([wait("PodInitializing")]), none.clone(), json!({})), "Init:0/3", 0),
+            (pod("Pending", json!([end(0, "Completed"), wait("PodInitializing")]), none.clone(), json!({})), "Init:1/3", 0),
+            (pod("Pending", json!([wait("ImagePullBackOff")]), none.clone(), json!({})), "Init:ImagePullBackOff", 0),
+            (pod("Pending", json!([end(1, "Error")]), none.clone(), json!({})), "Init:Error", 0),
+            (pod("Pending", json!([end(3, "")]), none.clone(), json!({})), "Init:ExitCode:3", 0),
+            (pod("Pending", json!([{"state": {"terminated": {"exitCode": 137, "signal": 9}}}]), none.clone(), json!({})), "Init:Signal:9", 0),
+            (pod("Running", json!([end(0, ""), end(0, ""), side()]), json!([run(), run()]), is_ready.clone()), "Running", 3),
+            (pod("Pending", json!([side(), wait("CrashLoopBackOff")]), none.clone(), json!({})), "Init:CrashLoopBackOff", 1),
+            (pod("Pending", none.clone(), json!([wait("ContainerCreating"), wait("ContainerCreating")]), json!({})), "ContainerCreating", 0),
+            (pod("Running", none.clone(), json!([wait("CrashLoopBackOff"), run()]), json!({})), "CrashLoopBackOff", 1),
+            (pod("Running", none.clone(), json!([wait("ErrImagePull"), wait("CrashLoopBackOff")]), json!({})), "ErrImagePull", 0),
+            (pod("Running", none.clone(), json!([end(0, "Completed"), run()]), json!({})), "NotReady", 1),
+            (pod("Running", none.clone(), json!([end(0, "Completed"), run()]), is_ready), "Running", 1),
+            (pod("Running", none.clone(), json!([end(0, "Completed"), end(2, "Error")]), json!({})), "Error", 0),
+            (pod("Succeeded", none.clone(), json!([end(0, "Completed"), end(0, "Completed")]), json!({})), "Completed", 0),
+            (pod("Running", none.clone(), json!([end(137, "OOMKilled"), run()]), json!({})), "OOMKilled", 1),
+            (pod("Running", none.clone(), json!([end(7, ""), run()]), json!({})), "ExitCode:7", 1),
+            (pod("Running", json!([end(1, "Error")]), json!([unready(), run()]), initialized), "Init:Error", 1),
+        ] {
+            assert_eq!((pod_status(&pod).as_str(), pod_ready(&pod)), (status, (ready, 3)), "{}", pod["status"]);
+        }
+    }
+
+    #[test]
+    fn a_pod_on_its_way_out_says_so() {
+        for (status, expected) in [
+            (json!({"phase": "Running"}), "Terminating"),
+            (json!({"phase": "Running", "reason": "NodeLost"}), "Unknown"),
+            (json!({"phase": "Failed"}), "Failed"),
+        ] {
+            let pod = json!({"metadata": {"name": "p", "deletionTimestamp": ago(1)}, "spec": {}, "status": status});
+            assert_eq!(pod_status(&pod), expected);
+            assert_eq!(trouble(&pod, Patience::default(), now()), None, "what is leaving is nobody's trouble");
+        }
+    }
+
+    #[test]
+    fn restarts_come_with_the_time_of_the_last_one() {
+        let recorded = recorded("041-deploy-crash");
+        let crashing = recorded.pods.iter().find(|pod| pod_status(pod) == "CrashLoopBackOff").expect("one crashes");
+        assert_eq!(pod_restarts(crashing), (1, "2026-11-22T19:25:07Z".parse().ok()));
+        assert_eq!(pod_restarts(&sample("p", &replica_set(1, "i", 1), running())), (0, None));
+    }
+
+    /// Reason and outlook of a pod with this container, 100 s after it started.
+    fn judged(container: Value, patience: Patience) -> (String, bool) {
+        trouble(&sample("p", &replica_set(1, "i", 1), container), patience, now()).map(|it| (it.reason.clone(), it.is_doomed())).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_will_not_pass_by_itself_is_doomed() {
+        let usual = Patience::default();
+        let last = |container: Value, exit: i64, reason: &str, finished: i64| {
+            let mut container = container;
+            container["lastState"] = json!({"terminated": {"exitCode": exit, "reason": reason, "finishedAt": ago(finished)}});
+            container
+        };
+        let restarted = |times: i64, ready: bool| json!({"ready": ready, "restartCount": times, "state": {"running": {}}});
+        for (container, patience, reason, doomed) in [
+            (running(), usual, "", false),
+            (waiting("ContainerCreating", ""), usual, "ContainerCreating", false),
+            (json!({"ready": false, "restartCount": 0, "state": {"running": {}}}), usual, "ContainersNotReady", false),
+            (crashed(1), usual, "CrashLoopBackOff", true),
+            (crashed(4), Patience { restarts: 5, ..usual }, "CrashLoopBackOff", false),
+            (crashed(5), Patience { restarts: 5, ..usual }, "CrashLoopBackOff", true),
+            (last(restarted(2, false), 1, "Error", 5), usual, "ContainersNotReady", false),
+            (last(restarted(3, false), 1, "Error", 5), usual, "TooManyRestarts", true),
+            (last(restarted(3, true), 1, "Error", 5), usual, "TooManyRestarts", true),
+            (last(restarted(3, true), 1, "Error", 601), usual, "", false),
+            (last(restarted(3, false), 137, "OOMKilled", 5), usual, "OOMKilled", true),
+            (waiting("ImagePullBackOff", ""), usual, "ImagePullBackOff", true),
+            (waiting("ErrImagePull", ""), Patience { pull_grace_s: 100, ..usual }, "ErrImagePull", true),
+            (waiting("ErrImagePull", ""), Patience { pull_grace_s: 101, ..usual }, "ErrImagePull", false),
+            (waiting("InvalidImageName", ""), usual, "InvalidImageName", true),
+            (waiting("ErrImageNeverPull", ""), usual, "ErrImageNeverPull", true),
+            (waiting("CreateContainerConfigError", ""), usual, "CreateContainerConfigError", true),
+            (waiting("CreateContainerError", ""), usual, "CreateContainerError", true),
+            (waiting("RunContainerError", ""), usual, "RunContainerError", true),
+        ] {
+            assert_eq!(judged(container.clone(), patience), (reason.to_owned(), doomed), "{container} {patience:?}");
+        }
+    }
+
+    #[test]
+    fn an_init_container_can_doom_a_pod_too() {
+        let mut pod = sample("p", &replica_set(1, "i", 1), waiting("PodInitializing", ""));
+        pod["spec"]["initContainers"] = json!([{"name": "migrate", "image": "shop/migrate:1"}]);
+        let mut init = crashed(1);
+        init["name"] = "migrate".into();
+        pod["status"]["initContainerStatuses"] = json!([init]);
+        let trouble = trouble(&pod, Patience::default(), now()).expect("it crashes");
+        assert_eq!((trouble.reason.as_str(), trouble.image.as_deref(), trouble.is_doomed()), ("CrashLoopBackOff", Some("shop/migrate:1"), true));
+        assert_eq!(trouble.message.as_deref(), Some("back-off 10s restarting failed container=web (exit code 1)"));
+    }
+
+    #[test]
+    fn the_pull_grace_counts_from_when_pulling_began() {
+        let mut pod = sample("p", &replica_set(1, "i", 1), waiting("ErrImagePull", "not found"));
+        pod["status"]["conditions"] = json!([{"type": "Initialized", "status": "True", "lastTransitionTime": ago(10)}]);
+        let trouble = trouble(&pod, Patience::default(), now()).expect("it cannot be pulled");
+        assert_eq!(trouble.outlook, Outlook::DoomedFrom(after(now(), 20)));
+    }
+
+    #[test]
+    fn a_pod_that_waits_for_room_is_not_doomed_and_says_why_it_waits() {
+        let mut pod = sample("p", &replica_set(1, "i", 1), waiting("", ""));
+        pod["status"] = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"}]});
+        let trouble = trouble(&pod, Patience::default(), now()).expect("it waits");
+        assert_eq!((trouble.reason.as_str(), trouble.message.as_deref(), trouble.outlook), ("Unschedulable", Some("0/3 nodes are available"), Outlook::Open));
+    }
+
+    #[test]
+    fn a_failed_pod_is_doomed_unless_its_node_is_to_blame() {
+        for (status, reason, doomed) in [
+            (json!({"phase": "Failed"}), "Failed", true),
+            (json!({"phase": "Failed", "reason": "UnexpectedAdmissionError"}), "UnexpectedAdmissionError", true),
+            (json!({"phase": "Failed", "reason": "Evicted"}), "Evicted", false),
+        ] {
+            let pod = json!({"metadata": {"name": "p"}, "spec": {}, "status": status});
+            let trouble = trouble(&pod, Patience::default(), now()).expect("it failed");
+            assert_eq!((trouble.reason.as_str(), trouble.is_doomed()), (reason, doomed));
+        }
+    }
+}

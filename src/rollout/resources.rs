@@ -89,3 +89,52 @@ fn edit(present: &Value, resources: &Map<String, Value>) -> Result<Option<Value>
     }
     Ok((!edits.is_empty()).then(|| serde_json::json!({"resources": edits})))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::change::Request;
+    use crate::rollout::sample::{deployment, workload};
+
+    fn set(resources: Value) -> Result<Change> {
+        let mut object = deployment("shop/web:1");
+        object["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m"}});
+        set_resources(&workload(object), resources.as_object().expect("a map"), None)
+    }
+
+    #[test]
+    fn amounts_are_set_and_removed() {
+        for (resources, expected) in [
+            (json!({"limits": {"cpu": "2"}}), json!({"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "100m"}})),
+            (json!({"requests": {"memory": "64Mi"}}), json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "64Mi"}})),
+            (json!({"limits": {"cpu": null}, "requests": null}), json!({"limits": {"memory": "1Gi"}})),
+            (json!({"limits": {"cpu": 3}}), json!({"limits": {"cpu": "3", "memory": "1Gi"}, "requests": {"cpu": "100m"}})),
+        ] {
+            let change = set(resources).expect("a change");
+            assert_eq!(change.done, "deployment.apps/web resource requirements updated");
+            assert_eq!(change.predicted().expect("fits")["spec"]["template"]["spec"]["containers"][0]["resources"], expected);
+        }
+    }
+
+    #[test]
+    fn the_same_amount_written_otherwise_is_nothing_to_do() {
+        assert_eq!(set(json!({"limits": {"cpu": "1000m", "memory": "1024Mi"}})).expect("nothing").request, Request::Nothing);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (resources, kind, message) in [
+            (json!({}), "invalid", "you must specify an update to requests or limits"),
+            (json!({"limit": {"cpu": "1"}}), "usage", "unknown key \"limit\""),
+            (json!({"limits": "1"}), "invalid", "limits is no map of resources to quantities"),
+            (json!({"limits": {"cpu": "1 core"}}), "invalid", "\"1 core\" is no quantity of cpu"),
+            (json!({"limits": {"cpu": "-1"}}), "invalid", "\"-1\" is no quantity of cpu"),
+            (json!({"limits": {"cpus": "1"}}), "invalid", "\"cpus\" is no resource of a container"),
+        ] {
+            let error = set(resources).expect_err("refused");
+            assert_eq!((error.kind().name(), error.message()), (kind, message));
+        }
+    }
+}

@@ -35,3 +35,32 @@ pub fn restart(workload: &Workload, now: Timestamp) -> Result<Change> {
 pub(super) fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::sample::{deployment, now, recorded, workload};
+
+    #[test]
+    fn a_restart_changes_the_template_by_a_time_in_whole_seconds() {
+        let change = restart(&workload(deployment("a")), now()).expect("a change");
+        assert_eq!(change.done, "deployment.apps/web restarted");
+        let after = change.predicted().expect("fits");
+        assert_eq!(after["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT], "2026-11-22T20:00:00Z");
+        let again = restart(&workload(after), now()).expect_err("within one second");
+        assert_eq!(again.message(), "deployment/web has already been restarted within the past second");
+    }
+
+    #[test]
+    fn a_paused_deployment_cannot_be_restarted() {
+        let error = restart(&recorded("048-deploy-paused").workload, now()).expect_err("it is paused");
+        assert_eq!((error.kind().name(), error.hints()), ("paused", &["resume(\"deploy/web\")".to_owned()][..]));
+    }
+
+    #[test]
+    fn stateful_sets_and_daemon_sets_restart_too() {
+        for step in ["067-sts-v1", "090-ds-v1"] {
+            assert!(restart(&recorded(step).workload, now()).expect("a change").done.ends_with(" restarted"));
+        }
+    }
+}

@@ -28,3 +28,36 @@ pub fn scale(target: &Target, object: &Value, replicas: i64) -> Result<Change> {
     }
     Ok(change)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{deployment, recorded, workload};
+
+    #[test]
+    fn scaling_says_what_kubectl_says_and_sends_only_what_is_new() {
+        let object = deployment("a");
+        let target = workload(object.clone()).target();
+        let change = scale(&target, &object, 5).expect("a change");
+        assert_eq!((&change.request, change.done.as_str()), (&Request::Scale { replicas: 5 }, "deployment.apps/web scaled"));
+        assert_eq!(change.predicted().expect("fits")["spec"]["replicas"], 5);
+        assert_eq!(scale(&target, &object, 3).expect("as it is").request, Request::Nothing);
+        assert_eq!(scale(&target, &object, -1).expect_err("negative").kind().name(), "invalid");
+    }
+
+    #[test]
+    fn an_autoscaler_that_will_scale_again_is_named() {
+        let mut object = deployment("a");
+        object["metadata"]["managedFields"] = json!([{"manager": "kube-controller-manager", "subresource": "scale"}]);
+        let target = workload(object.clone()).target();
+        assert!(scale(&target, &object, 5).expect("a change").warnings[0].contains("autoscaler (kube-controller-manager)"));
+    }
+
+    #[test]
+    fn a_daemon_set_has_no_replicas() {
+        let set = recorded("090-ds-v1").workload;
+        assert_eq!(scale(&set.target(), set.object(), 5).expect_err("refused").message(), "daemonset/agent has no replicas");
+    }
+}

@@ -9,6 +9,7 @@ use super::history;
 use super::object::{self, annotation, int, text};
 use super::pod::{self, Outlook, Trouble};
 pub use super::pod::{pod_ready, pod_restarts, pod_status};
+use super::sentence::{Counts, is_observed, sentence};
 use super::template;
 use super::unstick;
 use super::workload::{Kind, Snapshot, Workload};
@@ -195,121 +196,6 @@ pub fn missing(target: &crate::resource::Target) -> Status {
     }
 }
 
-/// The counts of a status that the controller keeps under different names for each kind.
-struct Counts {
-    replicas: i64,
-    updated: i64,
-    ready: i64,
-    available: i64,
-    unavailable: i64,
-}
-
-impl Counts {
-    fn of(workload: &Workload) -> Self {
-        let status = workload.status();
-        let count = |field: &str| int(&status[field]);
-        match workload.kind() {
-            Kind::Deployment | Kind::StatefulSet => Self {
-                replicas: count("replicas"),
-                updated: count("updatedReplicas"),
-                ready: count("readyReplicas"),
-                available: count("availableReplicas"),
-                unavailable: status["unavailableReplicas"].as_i64().unwrap_or_else(|| (workload.desired() - count("availableReplicas")).max(0)),
-            },
-            Kind::DaemonSet => Self {
-                replicas: count("currentNumberScheduled"),
-                updated: count("updatedNumberScheduled"),
-                ready: count("numberReady"),
-                available: count("numberAvailable"),
-                unavailable: count("numberUnavailable"),
-            },
-        }
-    }
-}
-
-fn is_observed(workload: &Workload) -> bool {
-    workload.observed_generation() > 0 && workload.generation() <= workload.observed_generation()
-}
-
-/// Whether the rollout of the live template is complete, whatever an older condition says.
-pub(super) fn is_complete(snapshot: &Snapshot) -> bool {
-    sentence(snapshot, false).1
-}
-
-/// kubectl's sentence, and whether it means that the rollout is done.
-///
-/// # Source
-/// kubectl 1.36 `polymorphichelpers/rollout_status.go` (SEMANTICS 3.2 to 3.4). Differs in this: a left-over deadline condition is passed
-/// over; a paused Deployment whose template has no ReplicaSet yet is never done, even with no replicas; where kubectl
-/// refuses (update on delete) there is a sentence of our own, and done means that the controller has nothing left to do by itself.
-fn sentence(snapshot: &Snapshot, exceeded: bool) -> (String, bool) {
-    let workload = &snapshot.workload;
-    let (status, name, kind) = (workload.status(), workload.name(), workload.kind().words());
-    let Counts { replicas, updated, ready, available, .. } = Counts::of(workload);
-    let desired = workload.desired();
-    if !is_observed(workload) {
-        return (format!("Waiting for {kind} spec update to be observed..."), false);
-    }
-    match workload.kind() {
-        Kind::Deployment => {
-            if exceeded {
-                return (format!("deployment \"{name}\" exceeded its progress deadline"), false);
-            }
-            let waiting = format!("Waiting for deployment \"{name}\" rollout to finish:");
-            if updated < desired {
-                return (format!("{waiting} {updated} out of {desired} new replicas have been updated..."), false);
-            }
-            if replicas > updated {
-                return (format!("{waiting} {} old replicas are pending termination...", replicas - updated), false);
-            }
-            if available < updated {
-                return (format!("{waiting} {available} of {updated} updated replicas are available..."), false);
-            }
-            let held_back = workload.paused() && !snapshot.revisions.is_empty() && history::live_owner(snapshot).is_none();
-            if held_back {
-                return (format!("{waiting} it is paused, and its template has not been rolled out..."), false);
-            }
-            (format!("deployment \"{name}\" successfully rolled out"), true)
-        }
-        Kind::StatefulSet | Kind::DaemonSet if workload.strategy_type() == "OnDelete" => {
-            if ready < desired {
-                return (format!("Waiting for {} pods to be ready...", desired - ready), false);
-            }
-            let left = if updated < desired { ", the others get it when they are deleted" } else { "" };
-            (format!("{kind} \"{name}\" updates pods on delete: {updated} of {desired} pods have the new template{left}"), true)
-        }
-        Kind::StatefulSet => {
-            if ready < desired {
-                return (format!("Waiting for {} pods to be ready...", desired - ready), false);
-            }
-            let rolling = &workload.strategy()["rollingUpdate"];
-            if rolling.is_object() {
-                let share = desired - int(&rolling["partition"]);
-                if updated < share {
-                    return (format!("Waiting for partitioned roll out to finish: {updated} out of {share} new pods have been updated..."), false);
-                }
-                return (format!("partitioned roll out complete: {updated} new pods have been updated..."), true);
-            }
-            let revision = text(&status["currentRevision"]);
-            if status["updateRevision"] != revision {
-                let revision = text(&status["updateRevision"]);
-                return (format!("waiting for statefulset rolling update to complete {updated} pods at revision {revision}..."), false);
-            }
-            (format!("statefulset rolling update complete {} pods at revision {revision}...", int(&status["currentReplicas"])), true)
-        }
-        Kind::DaemonSet => {
-            let waiting = format!("Waiting for daemon set \"{name}\" rollout to finish:");
-            if updated < desired {
-                return (format!("{waiting} {updated} out of {desired} new pods have been updated..."), false);
-            }
-            if available < desired {
-                return (format!("{waiting} {available} of {desired} updated pods are available..."), false);
-            }
-            (format!("daemon set \"{name}\" successfully rolled out"), true)
-        }
-    }
-}
-
 /// The number of the live template; without revision objects what the Deployment's own annotation says.
 fn revision(snapshot: &Snapshot, live: Option<&Value>) -> Option<i64> {
     match live {
@@ -362,4 +248,185 @@ fn hindrance(workload: &Workload) -> Option<String> {
 fn newest_reason(pods: &[Pod], live: Option<&Value>) -> Option<String> {
     let number = live.and_then(history::number);
     pods.iter().filter(|pod| pod.revision == number && !pod.ready).find_map(|pod| pod.reason.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{ago, crashed, fourth_stuck, now, progressing, recorded, running, third_live, waiting, with};
+
+    fn seen(snapshot: &Snapshot) -> Status {
+        status(snapshot, Patience::default(), now())
+    }
+
+    #[test]
+    fn recorded_rollouts_stand_where_kubectl_said() {
+        use Phase::*;
+        for (step, phase, revision, message, reason) in [
+            ("002-deploy-v1", Complete, Some(1), "deployment \"web\" successfully rolled out", None),
+            (
+                "010-deploy-v3-mid",
+                Progressing,
+                Some(3),
+                "Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated...",
+                Some("ContainersNotReady"),
+            ),
+            ("021-deploy-undone", Complete, Some(4), "deployment \"web\" successfully rolled out", None),
+            ("029-deploy-deadline", Stalled, Some(6), "deployment \"web\" exceeded its progress deadline", Some("ProgressDeadlineExceeded")),
+            ("038-deploy-recovered", Complete, Some(7), "deployment \"web\" successfully rolled out", None),
+            ("041-deploy-crash", Stalled, Some(8), "deployment \"web\" exceeded its progress deadline", Some("ProgressDeadlineExceeded")),
+            (
+                "048-deploy-paused",
+                Paused,
+                None,
+                "Waiting for deployment \"web\" rollout to finish: 0 out of 3 new replicas have been updated...",
+                Some("DeploymentPaused"),
+            ),
+            ("056-deploy-final", Complete, Some(11), "deployment \"web\" successfully rolled out", None),
+            ("067-sts-v1", Complete, Some(1), "partitioned roll out complete: 3 new pods have been updated...", None),
+            ("080-sts-stuck", Progressing, Some(4), "Waiting for 1 pods to be ready...", Some("ErrImagePull")),
+            ("083-sts-undo-stuck", Stalled, Some(5), "Waiting for 1 pods to be ready...", Some("ImagePullBackOff")),
+            ("086-sts-recovered", Complete, Some(5), "partitioned roll out complete: 3 new pods have been updated...", None),
+            ("090-ds-v1", Complete, Some(1), "daemon set \"agent\" successfully rolled out", None),
+            (
+                "103-ds-stuck",
+                Progressing,
+                Some(4),
+                "Waiting for daemon set \"agent\" rollout to finish: 1 out of 3 new pods have been updated...",
+                Some("ErrImagePull"),
+            ),
+            ("107-ds-recovered", Complete, Some(5), "daemon set \"agent\" successfully rolled out", None),
+        ] {
+            let snapshot = recorded(step);
+            // Some seconds after what the recording shows last, when no pull has yet failed for long; later for the wedge.
+            let at = if step == "083-sts-undo-stuck" { now() } else { latest(&snapshot) };
+            let status = status(&snapshot, Patience::default(), at);
+            assert_eq!((status.phase, status.revision, status.message.as_str(), status.reason.as_deref()), (phase, revision, message, reason), "{step}");
+            assert_eq!(status.complete, phase == Complete, "{step}");
+        }
+    }
+
+    fn latest(snapshot: &Snapshot) -> Timestamp {
+        let pods = snapshot.pods.iter().filter_map(object::created);
+        object::after(pods.max().expect("there are pods"), 5)
+    }
+
+    #[test]
+    fn a_stale_deadline_condition_is_no_failure() {
+        let undone = with(&third_live(), |object| {
+            object["status"]["conditions"] = progressing("ProgressDeadlineExceeded", "ReplicaSet \"web-2\" has timed out progressing.", &ago(100));
+            object["status"]["updatedReplicas"] = json!(1);
+        });
+        let status = seen(&undone);
+        assert_eq!((status.phase, status.reason.as_deref()), (Phase::Progressing, None));
+        assert_eq!(status.message, "Waiting for deployment \"web\" rollout to finish: 1 out of 3 new replicas have been updated...");
+    }
+
+    #[test]
+    fn old_pods_that_are_ready_are_no_success() {
+        let status = seen(&fourth_stuck(waiting("ContainerCreating", "")));
+        assert_eq!((status.phase, status.complete, status.ready, status.updated, status.old), (Phase::Progressing, false, 3, 1, 3));
+    }
+
+    #[test]
+    fn a_change_that_the_controller_has_not_seen_is_not_complete() {
+        let status = seen(&with(&third_live(), |object| object["metadata"]["generation"] = json!(6)));
+        assert_eq!((status.phase, status.complete), (Phase::Unobserved, false));
+        let fresh = with(&third_live(), |object| drop(object["status"].take()));
+        assert_eq!(seen(&fresh).phase, Phase::Unobserved);
+    }
+
+    #[test]
+    fn paused_is_a_phase_whether_or_not_the_rollout_is_complete() {
+        let paused = with(&third_live(), |object| object["spec"]["paused"] = true.into());
+        assert_eq!((seen(&paused).phase, seen(&paused).complete), (Phase::Paused, true));
+        let edited = with(&paused, |object| {
+            object["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/web:9".into();
+            object["spec"]["replicas"] = json!(0);
+            object["status"] = json!({"observedGeneration": 5});
+        });
+        assert!(!seen(&edited).complete, "kubectl calls this rolled out");
+    }
+
+    #[test]
+    fn restarts_and_doomed_are_of_the_newest_revision_only() {
+        let mut snapshot = fourth_stuck(crashed(2));
+        snapshot.pods.push(crate::rollout::sample::pod("web-3-z", &snapshot.revisions[1], crashed(7)));
+        let status = seen(&snapshot);
+        assert_eq!((status.restarts, status.doomed.len()), (2, 1));
+        let pod = &status.doomed[0];
+        assert_eq!((pod.name.as_str(), pod.revision, pod.reason.as_deref()), ("web-4-a", Some(4), Some("CrashLoopBackOff")));
+        assert_eq!(pod.message.as_deref(), Some("back-off 10s restarting failed container=web (exit code 1)"));
+        assert_eq!(status.pods.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>(), ["web-3-a", "web-3-b", "web-3-c", "web-3-z", "web-4-a"]);
+        assert_eq!(status.reason.as_deref(), Some("CrashLoopBackOff"));
+    }
+
+    #[test]
+    fn pods_of_others_are_left_out() {
+        let status = seen(&recorded("103-ds-stuck"));
+        assert!(status.pods.iter().all(|pod| pod.name.starts_with("agent-")), "{:?}", status.pods);
+        assert_eq!(status.pods.iter().map(|pod| pod.revision).collect::<Vec<_>>(), [Some(3), Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn a_failed_pod_that_was_replaced_dooms_nothing() {
+        let mut snapshot = fourth_stuck(running());
+        let mut failed = crate::rollout::sample::pod("web-4-dead", &snapshot.revisions[2], running());
+        failed["status"] = json!({"phase": "Failed", "reason": "UnexpectedAdmissionError"});
+        snapshot.pods.push(failed);
+        assert_eq!(seen(&snapshot).doomed, []);
+        snapshot.pods.retain(|pod| pod["metadata"]["name"] != "web-4-a");
+        assert_eq!(seen(&snapshot).doomed.len(), 1);
+    }
+
+    #[test]
+    fn what_the_controller_cannot_do_is_the_reason() {
+        let quota = with(&third_live(), |object| {
+            object["status"]["updatedReplicas"] = json!(1);
+            object["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}]);
+        });
+        assert_eq!(seen(&quota).reason.as_deref(), Some("FailedCreate"));
+    }
+
+    #[test]
+    fn a_missing_workload_has_a_status_too() {
+        let status = missing(&third_live().workload.target());
+        assert_eq!((status.phase, status.message.as_str()), (Phase::Missing, "deployments.apps \"web\" not found"));
+    }
+
+    #[test]
+    fn a_status_is_the_map_of_the_contract() {
+        let map = serde_json::to_value(seen(&third_live())).expect("a map");
+        let keys: Vec<&str> = map.as_object().expect("a map").keys().map(String::as_str).collect();
+        let mut wanted = [
+            "target",
+            "kind",
+            "name",
+            "namespace",
+            "phase",
+            "complete",
+            "message",
+            "reason",
+            "revision",
+            "generation",
+            "observed_generation",
+            "paused",
+            "desired",
+            "updated",
+            "ready",
+            "available",
+            "unavailable",
+            "old",
+            "restarts",
+            "images",
+            "pods",
+            "doomed",
+        ];
+        wanted.sort_unstable();
+        assert_eq!(keys, wanted);
+        assert_eq!(map["phase"], "complete");
+        assert_eq!(map["images"], json!({"web": "shop/web:3"}));
+    }
 }

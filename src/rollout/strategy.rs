@@ -131,3 +131,67 @@ fn not_negative(name: &str, value: i64) -> Result<i64> {
         Err(Error::invalid(format!("{value} is no {name}")).hint("it must be greater than or equal to 0"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::sample::{deployment, recorded, workload};
+
+    fn set(object: &Value, strategy: Strategy) -> Result<Value> {
+        set_strategy(&workload(object.clone()), &strategy).map(|change| change.predicted().expect("fits")["spec"].clone())
+    }
+
+    #[test]
+    fn settings_go_where_the_kind_has_them() {
+        let web = deployment("a");
+        let spec =
+            set(&web, Strategy { max_surge: Some(json!(2)), min_ready_s: Some(5), progress_deadline_s: Some(60), ..Strategy::default() }).expect("a change");
+        assert_eq!(spec["strategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 2, "maxUnavailable": "25%"}}));
+        assert_eq!((&spec["minReadySeconds"], &spec["progressDeadlineSeconds"]), (&json!(5), &json!(60)));
+        let db = recorded("086-sts-recovered").workload;
+        let spec = set(db.object(), Strategy { partition: Some(2), ..Strategy::default() }).expect("a change");
+        assert_eq!(spec["updateStrategy"], json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}));
+        let agent = recorded("107-ds-recovered").workload;
+        let both = Strategy { max_surge: Some(json!(1)), max_unavailable: Some(json!(0)), ..Strategy::default() };
+        assert_eq!(set(agent.object(), both).expect("a change")["updateStrategy"]["rollingUpdate"], json!({"maxSurge": 1, "maxUnavailable": 0}));
+    }
+
+    #[test]
+    fn a_setting_that_is_so_already_is_nothing_to_do() {
+        let same = Strategy { max_surge: Some(json!("25%")), progress_deadline_s: Some(600), ..Strategy::default() };
+        assert_eq!(set_strategy(&workload(deployment("a")), &same).expect("nothing").request, Request::Nothing);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let mut recreate = deployment("a");
+        recreate["spec"]["strategy"] = json!({"type": "Recreate"});
+        let (web, db, agent) = (deployment("a"), recorded("086-sts-recovered").workload, recorded("107-ds-recovered").workload);
+        let none = Strategy::default();
+        for (object, strategy, message) in [
+            (&web, none.clone(), "no setting to change"),
+            (&web, Strategy { partition: Some(1), ..none.clone() }, "deployment/web has no partition"),
+            (db.object(), Strategy { max_surge: Some(json!(1)), ..none.clone() }, "statefulset/db has no max_surge"),
+            (agent.object(), Strategy { progress_deadline_s: Some(9), ..none.clone() }, "daemonset/agent has no progress_deadline"),
+            (&web, Strategy { max_surge: Some(json!("lots")), ..none.clone() }, "\"lots\" is no max_surge"),
+            (&web, Strategy { max_unavailable: Some(json!("101%")), ..none.clone() }, "\"101%\" is no max_unavailable"),
+            (&web, Strategy { max_surge: Some(json!(-1)), ..none.clone() }, "-1 is no max_surge"),
+            (
+                &web,
+                Strategy { max_surge: Some(json!(0)), max_unavailable: Some(json!("0%")), ..none.clone() },
+                "max_surge and max_unavailable may not both be 0: no pod could ever be replaced",
+            ),
+            (&web, Strategy { min_ready_s: Some(600), ..none.clone() }, "progress_deadline (600 s) must be greater than min_ready (600 s)"),
+            (
+                agent.object(),
+                Strategy { max_surge: Some(json!(1)), ..none.clone() },
+                "a DaemonSet has either max_surge or max_unavailable, the other must be 0 (they would be 1 and 1)",
+            ),
+            (db.object(), Strategy { partition: Some(-1), ..none.clone() }, "-1 is no partition"),
+            (&recreate, Strategy { max_surge: Some(json!(1)), ..none }, "deployment/web is updated by Recreate, where [\"maxSurge\"] means nothing"),
+        ] {
+            let error = set(object, strategy).expect_err("refused");
+            assert_eq!((error.kind().name(), error.message()), ("invalid", message));
+        }
+    }
+}

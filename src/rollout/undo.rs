@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::change::{self, Change, Precondition, Request};
 use super::completion;
 use super::history::{self, Entry};
-use super::object::{self, annotation, result_name};
+use super::object::{self, annotation};
 use super::workload::{Kind, Snapshot};
 use super::{pod, rival, template};
 use crate::error::{Error, Result};
@@ -142,7 +142,199 @@ fn what_stays(snapshot: &Snapshot) -> Option<String> {
     ))
 }
 
-/// The words of a rollback that was not necessary, for those who print kubectl's own.
-pub fn skipped(change: &Change) -> bool {
-    change.does_nothing() && change.done.starts_with(&format!("{} skipped", result_name(&change.target)))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::rollout::merge;
+    use crate::rollout::object::text;
+    use crate::rollout::sample::{crashed, fourth_stuck, recorded, template as sample_template, third_live, web, with};
+
+    fn image(change: &Change) -> String {
+        let after = change.predicted().expect("the patch fits");
+        text(&after["spec"]["template"]["spec"]["containers"][0]["image"]).to_owned()
+    }
+
+    fn operations(change: &Change) -> &[Value] {
+        match &change.request {
+            Request::JsonPatch(Value::Array(operations)) => operations,
+            other => panic!("no JSON patch: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_undo_gives_the_template_that_kubectls_undo_gave() {
+        // 010 is revision 3 rolling out; kubectl's undo from there is what 021 shows.
+        let change = undo(&recorded("010-deploy-v3-mid"), To::Previous).expect("there is a revision 2");
+        let (ours, kubectls) = (change.predicted().expect("fits"), recorded("021-deploy-undone"));
+        assert_eq!(ours["spec"]["template"], *kubectls.workload.template());
+        assert_eq!(object::annotation(&ours, history::CHANGE_CAUSE), kubectls.workload.change_cause());
+        assert_eq!(change.done, "deployment.apps/web rolled back");
+    }
+
+    #[test]
+    fn an_undone_undo_toggles_as_kubectls() {
+        assert_eq!(image(&undo(&recorded("010-deploy-v3-mid"), To::Previous).expect("back to 2")), "nginx:1.26");
+        assert_eq!(image(&undo(&recorded("021-deploy-undone"), To::Previous).expect("3 is the second highest now")), "nginx:1.27");
+        for step in ["076-sts-undone", "099-ds-undone"] {
+            let undone = recorded(step);
+            assert_eq!(image(&undo(&undone, To::Previous).expect("back again")), image(&undo(&undone, To::Revision(2)).expect("2 is the other one")), "{step}");
+        }
+    }
+
+    #[test]
+    fn undo_with_the_controller_asleep_goes_back_exactly_one_template() {
+        // Image 4 was set, and there is no ReplicaSet of it yet: kubectl would take the second highest number, 2.
+        let asleep = web("shop/web:4", &[(1, "shop/web:1", 0), (2, "shop/web:2", 0), (3, "shop/web:3", 3)]);
+        assert_eq!(image(&undo(&asleep, To::Previous).expect("back to 3")), "shop/web:3");
+    }
+
+    #[test]
+    fn undo_after_an_undo_that_the_controller_has_not_seen_goes_forth_again() {
+        let asleep = web("shop/web:2", &[(1, "shop/web:1", 0), (2, "shop/web:2", 0), (3, "shop/web:3", 3)]);
+        assert_eq!(image(&undo(&asleep, To::Previous).expect("forth to 3")), "shop/web:3");
+    }
+
+    #[test]
+    fn a_rival_edit_between_decision_and_write_gives_a_conflict_and_loses_nothing() {
+        let change = undo(&third_live(), To::Previous).expect("back to 2");
+        assert_eq!(
+            operations(&change)[..2],
+            [json!({"op": "test", "path": "/metadata/uid", "value": "web-uid"}), json!({"op": "test", "path": "/metadata/resourceVersion", "value": "100"})]
+        );
+        for (path, value) in [("/metadata/resourceVersion", "101"), ("/metadata/uid", "another")] {
+            let mut now = change.before.clone();
+            *now.pointer_mut(path).expect("there") = value.into();
+            let patch = Value::Array(operations(&change).to_vec());
+            assert_eq!(merge::json_patch(&now, &patch).expect_err("refused").kind(), ErrorKind::Conflict, "{path}");
+        }
+        assert_eq!(change.precondition, Some(Precondition { uid: "web-uid".into(), resource_version: "100".into() }));
+    }
+
+    #[test]
+    fn other_peoples_annotations_stay_and_removed_ones_do_not_come_back() {
+        let mut snapshot = with(&third_live(), |object| {
+            object["metadata"]["annotations"] = json!({"keep": "me", history::REVISION: "3", history::CHANGE_CAUSE: "three"});
+        });
+        snapshot.revisions[1]["metadata"]["annotations"]["removed-since"] = "x".into();
+        snapshot.revisions[1]["metadata"]["annotations"][history::CHANGE_CAUSE] = "two".into();
+        let after = undo(&snapshot, To::Previous).expect("back to 2").predicted().expect("fits");
+        assert_eq!(after["metadata"]["annotations"], json!({"keep": "me", history::REVISION: "3", history::CHANGE_CAUSE: "two"}));
+    }
+
+    #[test]
+    fn the_change_cause_is_the_target_revisions_also_where_there_was_none() {
+        let cause = |before: Value, revisions: Option<&str>| {
+            let mut snapshot = with(&third_live(), |object| object["metadata"]["annotations"] = before);
+            if let Some(cause) = revisions {
+                snapshot.revisions[1]["metadata"]["annotations"][history::CHANGE_CAUSE] = cause.into();
+            }
+            let change = undo(&snapshot, To::Previous).expect("back to 2");
+            let annotations = change.predicted().expect("fits")["metadata"]["annotations"].clone();
+            (annotations, operations(&change).len())
+        };
+        assert_eq!(cause(Value::Null, None), (Value::Null, 3));
+        assert_eq!(cause(Value::Null, Some("two")), (json!({history::CHANGE_CAUSE: "two"}), 4));
+        assert_eq!(cause(json!({"a": "b"}), Some("two")), (json!({"a": "b", history::CHANGE_CAUSE: "two"}), 4));
+        assert_eq!(cause(json!({history::CHANGE_CAUSE: "three"}), None), (json!({}), 4));
+        assert_eq!(cause(json!({history::CHANGE_CAUSE: "two"}), Some("two")), (json!({history::CHANGE_CAUSE: "two"}), 3));
+    }
+
+    #[test]
+    fn the_template_that_is_put_back_has_no_hash_label() {
+        let after = undo(&third_live(), To::Previous).expect("back to 2").predicted().expect("fits");
+        assert_eq!(after["spec"]["template"], sample_template("shop/web:2"));
+    }
+
+    #[test]
+    fn a_revision_that_is_live_already_is_nothing_to_do() {
+        for (snapshot, number, done) in [
+            (recorded("021-deploy-undone"), 4, "deployment.apps/web skipped rollback (current template already matches revision 4)"),
+            (recorded("076-sts-undone"), 3, "statefulset.apps/db skipped rollback (current template already matches revision 3)"),
+            (recorded("099-ds-undone"), 3, "daemonset.apps/agent skipped rollback (current template already matches revision 3)"),
+        ] {
+            let change = undo(&snapshot, To::Revision(number)).expect("it is there");
+            assert_eq!((change.request, change.done.as_str()), (Request::Nothing, done));
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_controller_revision_are_sent_as_the_controller_made_them() {
+        for (step, number, cause) in [("086-sts-recovered", 4, "initial: pg 15"), ("107-ds-recovered", 4, "agent 1.1")] {
+            let snapshot = recorded(step);
+            let change = undo(&snapshot, To::Revision(number)).expect("it is there");
+            let owner = snapshot
+                .revisions
+                .iter()
+                .find(|owner| owner["revision"] == number && object::is_controlled_by(owner, snapshot.workload.uid()))
+                .expect("it is there");
+            assert_eq!(change.request, Request::StrategicPatch(owner["data"].clone()), "{step}");
+            let after = change.predicted().expect("fits");
+            assert_eq!(template::go_json(&template::revision_data(&after["spec"]["template"])), template::go_json(&owner["data"]), "{step}");
+            assert_eq!(change.precondition, Some(Precondition::of(snapshot.workload.object())), "{step}");
+            assert!(snapshot.workload.change_cause().is_some(), "{cause}");
+        }
+    }
+
+    #[test]
+    fn there_may_be_nothing_to_go_back_to() {
+        let one = web("i:1", &[(1, "i:1", 3)]);
+        let limited = with(&one, |object| object["spec"]["revisionHistoryLimit"] = json!(0));
+        for (snapshot, to, message) in [
+            (&one, To::Previous, "no rollout history found for deployment \"web\""),
+            (&limited, To::Previous, "no rollout history found for deployment \"web\""),
+            (&one, To::Revision(77), "unable to find specified revision 77 in history of deployment/web"),
+            (&one, To::Revision(-1), "unable to find specified revision -1 in history of deployment/web"),
+            (&recorded("067-sts-v1"), To::Revision(0), "no last revision to roll back to for statefulset/db"),
+            (&third_live(), To::LastGood, "no earlier revision of deployment/web is known to have completed"),
+        ] {
+            let error = undo(snapshot, to).expect_err("refused");
+            assert_eq!((error.kind(), error.message()), (ErrorKind::NoRevision, message));
+            assert!(error.hints()[0].starts_with("its revisions: 1"), "{:?}", error.hints());
+        }
+    }
+
+    #[test]
+    fn a_paused_deployment_is_refused_or_resumed_in_the_same_write() {
+        let paused = with(&third_live(), |object| object["spec"]["paused"] = true.into());
+        let error = undo(&paused, To::Previous).expect_err("it is paused");
+        assert_eq!(error.kind(), ErrorKind::Paused);
+        assert!(error.hints()[0].contains("resume(\"deploy/web\")"), "{:?}", error.hints());
+        let change = undo_and_resume(&paused, To::Previous).expect("resumed");
+        assert_eq!((image(&change).as_str(), change.predicted().expect("fits")["spec"].get("paused")), ("shop/web:2", None));
+    }
+
+    #[test]
+    fn last_good_is_the_newest_that_completed_and_says_on_what_evidence() {
+        // 3 was set and never got ready, then 4.
+        let mut snapshot = fourth_stuck(crashed(2));
+        snapshot.revisions[0]["metadata"]["annotations"][history::COMPLETED] = "web-2 2026-11-22T17:00:00Z".into();
+        snapshot.revisions[1]["status"] = json!({});
+        snapshot.revisions[1]["spec"]["replicas"] = json!(0);
+        let change = undo(&snapshot, To::LastGood).expect("2 was seen to complete");
+        assert_eq!(image(&change), "shop/web:2");
+        assert_eq!(change.warnings, ["revision 2 is taken for good because it was seen to complete at 2026-11-22T17:00:00Z"]);
+        assert_eq!(image(&undo(&snapshot, To::Previous).expect("3 is the previous")), "shop/web:3");
+    }
+
+    #[test]
+    fn last_good_sees_through_a_restart() {
+        let mut snapshot = web("shop/web:2", &[(1, "shop/web:1", 0), (2, "shop/web:2", 3), (3, "shop/web:2", 1)]);
+        let restarted = json!({template::RESTARTED_AT: "2026-11-22T19:00:00Z"});
+        snapshot.revisions[2]["spec"]["template"]["metadata"]["annotations"] = restarted.clone();
+        snapshot.revisions[0]["metadata"]["annotations"][history::COMPLETED] = "web-1 2026-11-22T17:00:00Z".into();
+        let snapshot = with(&snapshot, |object| object["spec"]["template"]["metadata"]["annotations"] = restarted);
+        assert_eq!(image(&undo(&snapshot, To::LastGood).expect("1 differs by more than a restart")), "shop/web:1");
+        assert_eq!(image(&undo(&snapshot, To::Previous).expect("the one before the restart")), "shop/web:2");
+    }
+
+    #[test]
+    fn what_will_not_follow_by_itself_is_said_before() {
+        let warnings = |snapshot: &Snapshot| undo(snapshot, To::Previous).expect("back").warnings.join("\n");
+        let stuck = warnings(&recorded("080-sts-stuck"));
+        assert!(stuck.contains("pod/db-2 is not ready") && stuck.contains("unstick(\"sts/db\")"), "{stuck}");
+        assert!(stuck.contains("kubectl apply"), "{stuck}");
+        let on_delete = with(&recorded("099-ds-undone"), |object| object["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
+        assert!(warnings(&on_delete).contains("only when somebody deletes it"));
+    }
 }

@@ -78,3 +78,58 @@ pub fn unstick(snapshot: &Snapshot) -> Result<Change> {
     change.precondition = Some(Precondition::of(pod));
     Ok(change)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rollout::sample::{ago, recorded, third_live, with};
+
+    #[test]
+    fn the_pod_that_the_old_template_broke_is_deleted_and_only_if_it_is_still_that_pod() {
+        let change = unstick(&recorded("083-sts-undo-stuck")).expect("it is stuck");
+        assert_eq!((change.target.to_string().as_str(), &change.request), ("pod/db-2", &Request::Delete { propagation: "Background" }));
+        assert_eq!(change.done, "pod \"db-2\" deleted from demo namespace");
+        assert_eq!(change.precondition, Some(Precondition::of(&change.before)));
+        assert!(!change.precondition.expect("set").resource_version.is_empty());
+    }
+
+    #[test]
+    fn a_pod_that_the_live_template_broke_is_left_alone() {
+        let error = unstick(&recorded("080-sts-stuck")).expect_err("it would come back broken");
+        assert_eq!(error.message(), "pod/db-2 is broken, but it has the live template: deleting it would not help");
+        assert_eq!(error.hints(), ["put the template back first: undo(\"sts/db\")"]);
+    }
+
+    #[test]
+    fn a_stateful_set_that_moves_by_itself_is_not_stuck() {
+        let wedged = recorded("083-sts-undo-stuck");
+        let mut leaving = wedged.clone();
+        leaving.pods.iter_mut().filter(|pod| pod["metadata"]["name"] == "db-2").for_each(|pod| pod["metadata"]["deletionTimestamp"] = ago(1).into());
+        let mut gone = wedged.clone();
+        gone.pods.retain(|pod| pod["metadata"]["name"] != "db-2");
+        let parallel = with(&wedged, |object| object["spec"]["podManagementPolicy"] = "Parallel".into());
+        let unobserved = with(&wedged, |object| object["metadata"]["generation"] = json!(99));
+        for (why, snapshot) in
+            [("complete", recorded("086-sts-recovered")), ("leaving", leaving), ("gone", gone), ("parallel", parallel), ("unobserved", unobserved)]
+        {
+            let change = unstick(&snapshot).expect("nothing to do");
+            assert_eq!((change.request, change.done.as_str()), (Request::Nothing, "statefulset.apps/db is not stuck"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_pod_below_the_partition_would_come_back_as_it_is() {
+        let held = with(&recorded("083-sts-undo-stuck"), |object| {
+            object["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = json!(3);
+            object["status"]["currentRevision"] = "db-68f7665db7".into();
+        });
+        assert_eq!(wedge(&held), None);
+    }
+
+    #[test]
+    fn other_kinds_do_not_get_stuck_so() {
+        assert_eq!(unstick(&third_live()).expect_err("a deployment").kind().name(), "invalid");
+    }
+}

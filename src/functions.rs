@@ -17,6 +17,8 @@ pub mod value;
 
 pub use function::{Function, Group};
 
+use crate::error::Error;
+
 /// Every function, by help group.
 pub const GROUPS: &[&Group] = &[&look::GROUP, &change::GROUP, &follow::GROUP, &judge::GROUP, &speak::GROUP, &session::GROUP];
 
@@ -28,6 +30,16 @@ pub fn all() -> impl Iterator<Item = &'static Function> {
 /// The function of a name.
 pub fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
+}
+
+/// The error for a wrong number of arguments.
+pub fn wrong_count(name: &str, fewest: usize, most: usize, given: usize) -> Error {
+    let takes = match (fewest, most) {
+        (1, 1) => "one argument".to_owned(),
+        (fewest, most) if fewest == most => format!("{fewest} arguments"),
+        (fewest, most) => format!("{fewest} to {most} arguments"),
+    };
+    Error::usage(format!("{name} takes {takes}, not {given}"))
 }
 
 /// Of some names, the one that was probably meant.

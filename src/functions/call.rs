@@ -5,7 +5,7 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::function::{Function, Kind};
-use super::value;
+use super::{value, wrong_count};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::resource::{Resource, Target, Written};
@@ -71,9 +71,7 @@ impl<'a> Call<'a> {
         }
         if let Some(extra) = given.next() {
             if skipped.is_empty() {
-                return Err(
-                    Error::usage(format!("{} takes at most {} arguments, {count} were given", function.name, function.arity().1)).hint(function.signature())
-                );
+                return Err(wrong_count(function.name, function.arity().0, function.arity().1, count).hint(function.signature()));
             }
             return Err(misfit(function, position, &skipped, &extra));
         }

@@ -82,7 +82,7 @@ const FUNCTIONS: &[Function] = &[
         "get_pods",
         "Lists pods; of a workload: those that it owns.",
         "Rows: name, namespace, phase, status, ready, restarts, reason, images, node, ip, owner, labels, age_s.",
-        &[Example { script: r#"print(get_pods("deploy/web").filter(|pod| pod.ready).len())"#, prints: "3\n" }],
+        &[Example { script: r#"print(get_pods("deploy/web").filter(|pod| pod.status == "Running").len())"#, prints: "3\n" }],
         |call| list(call, &POD),
     ),
     lister(

@@ -70,7 +70,7 @@ const FUNCTIONS: &[Function] = &[
         summary: "Lays out an array of maps as a table; columns choose the keys and their order.",
         details: "",
         errors: &[ErrorKind::Usage],
-        examples: &[Example { script: r#"print(table([#{a: 1, b: "x"}, #{a: 2, b: "y"}], ["b", "a"]))"#, prints: "B        A\nx        1\ny        2\n" }],
+        examples: &[Example { script: r#"print(table([#{a: 1, b: "x"}, #{a: 2, b: "y"}], ["b", "a"]))"#, prints: "B     A\nx     1\ny     2\n" }],
         source: "",
         body: Body::Shell(table),
     },

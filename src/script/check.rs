@@ -95,7 +95,8 @@ impl Known {
         for function in ast.iter_functions() {
             functions.entry(function.name.to_owned()).or_default().insert(function.params.len());
         }
-        Self { functions, variables: BTreeSet::new(), properties: BTreeSet::new() }
+        let variables = ast.iter_functions().flat_map(|function| function.params).map(|param| (*param).to_owned()).collect();
+        Self { functions, variables, properties: BTreeSet::new() }
     }
 
     fn learn(&mut self, path: &[ASTNode]) {
@@ -103,7 +104,22 @@ impl Known {
             Some(ASTNode::Stmt(Stmt::Var(var, ..))) => {
                 self.variables.insert(var.0.name.to_string());
             }
+            Some(ASTNode::Stmt(Stmt::For(each, _))) => {
+                self.variables.insert(each.0.name.to_string());
+                self.variables.extend(each.1.iter().map(|counter| counter.name.to_string()));
+            }
+            Some(ASTNode::Stmt(Stmt::TryCatch(flow, _))) => {
+                if let Expr::Variable(caught, ..) = &flow.expr {
+                    self.variables.insert(caught.1.to_string());
+                }
+            }
             Some(ASTNode::Expr(Expr::Map(map, _))) => self.properties.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
+            // A map of constants is folded into one by the optimiser.
+            Some(ASTNode::Expr(Expr::DynamicConstant(value, _))) => {
+                if let Some(map) = value.read_lock::<rhai::Map>() {
+                    self.properties.extend(map.keys().map(ToString::to_string));
+                }
+            }
             Some(ASTNode::Expr(Expr::Property(property, _))) => {
                 self.properties.insert(property.2.to_string());
             }
@@ -136,8 +152,8 @@ impl Known {
         // A script's own function called as a method has the object as `this`, beside its arguments.
         let fits = counts.contains(&given) || is_method && counts.contains(&call.args.len());
         if !fits {
-            let takes: Vec<String> = counts.iter().map(usize::to_string).collect();
-            let error = Error::usage(format!("{name} takes {} arguments, {given} are given", takes.join(" or ")));
+            let (fewest, most) = (counts.first().copied().unwrap_or(0), counts.last().copied().unwrap_or(0));
+            let error = functions::wrong_count(name, fewest, most, given);
             found.push((
                 position,
                 match find(name) {
@@ -151,16 +167,15 @@ impl Known {
     }
 
     fn check_variable(&self, name: &str, position: Position, found: &mut Vec<(Position, Error)>) {
-        // A bare function name is a function pointer.
-        if name == "args" || name.contains('$') || self.functions.contains_key(name) {
+        // A bare function name is a function pointer; a variable that a closure captures looks undeclared inside of it.
+        if name == "args" || name.contains('$') || self.functions.contains_key(name) || self.variables.contains(name) {
             return;
         }
         let error = Error::usage(format!("no variable {name:?}"));
         found.push((
             position,
             match nearest(name, self.variables.iter().map(String::as_str)) {
-                Some(near) if near != name => error.hint(format!("did you mean {near:?}?")),
-                Some(_) => error.hint("a function sees only its own variables and parameters"),
+                Some(near) => error.hint(format!("did you mean {near:?}?")),
                 None => error,
             },
         ));

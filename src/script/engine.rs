@@ -13,7 +13,7 @@ use crate::functions::call::{Call, Handle};
 use crate::functions::change::made_value;
 use crate::functions::function::{Answer, Body};
 use crate::functions::value::dynamic;
-use crate::functions::{Function, all, find, nearest};
+use crate::functions::{Function, all, find, nearest, wrong_count};
 use crate::session::Session;
 
 /// Call depth: Rhai's defaults differ between debug and release, and a script must not pass in one and fail in the other.
@@ -146,8 +146,7 @@ fn explain_missing(name: &str, args: &[&mut Dynamic], is_method: bool) -> Option
         if (fewest..=most).contains(&args.len()) {
             return None;
         }
-        let takes = if fewest == most { fewest.to_string() } else { format!("{fewest} to {most}") };
-        return Some(Error::usage(format!("{name} takes {takes} arguments, {} were given", args.len())).hint(function.signature()));
+        return Some(wrong_count(name, fewest, most, args.len()).hint(function.signature()));
     }
     if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') || name.contains('$') {
         return None;

@@ -4,6 +4,7 @@
 
 mod answer;
 pub mod api;
+pub mod apply;
 mod body;
 mod bootstrap;
 pub mod controllers;
@@ -11,6 +12,7 @@ mod discovery;
 pub mod events;
 pub mod failure;
 pub mod fault;
+pub mod fields;
 mod fixture;
 pub mod image;
 pub mod kinds;

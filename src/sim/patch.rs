@@ -20,7 +20,7 @@ pub enum PatchFailure {
     BadRequest(String),
     /// 413 `RequestEntityTooLarge`
     TooLarge(String),
-    /// 422 `Invalid` without causes
+    /// 422 `Invalid` without causes; the server does not say what is wrong, the text here does
     Unprocessable(String),
     /// 422 `Invalid` with one cause: `FieldValueInvalid` of the field `patch`, without a kind or a name
     Invalid { value: String, detail: String },
@@ -29,9 +29,11 @@ pub enum PatchFailure {
 }
 
 impl PatchFailure {
+    /// What the server says.
     pub fn message(&self) -> String {
         match self {
-            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Unprocessable(text) | PatchFailure::Internal(text) => text.clone(),
+            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Internal(text) => text.clone(),
+            PatchFailure::Unprocessable(_) => "the server rejected our request due to an error in our request".to_owned(),
             PatchFailure::Invalid { .. } => format!(" \"\" is invalid: patch: {}", self.cause()),
         }
     }
@@ -53,6 +55,7 @@ impl fmt::Display for PatchFailure {
 
 pub use operations::json;
 pub use request::{PatchKind, Patched, request};
+pub(crate) use strategic::go_print;
 pub use strategic::strategic;
 
 /// Merges by RFC 7386: null deletes, maps merge, all else is replaced.

@@ -148,6 +148,6 @@ mod tests {
         check(Json, r#"[{"op":"add","path":"/spec/paused","value":true,"what":1}]"#, Warn, Ok(&[r#"json patch unknown field "[0].what""#]));
         check(Json, r#"{"op":"add"}"#, Strict, Err("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"));
         check(Json, r#"[{"op":1}]"#, Strict, Err("error decoding patch: json: cannot unmarshal number into Go struct field jsonPatchOp.op of type string"));
-        check(Json, r#"[{"op":"test","path":"/spec/replicas","value":5}]"#, Strict, Err("testing value /spec/replicas failed: test failed"));
+        check(Json, r#"[{"op":"test","path":"/spec/replicas","value":5}]"#, Strict, Err("the server rejected our request due to an error in our request"));
     }
 }

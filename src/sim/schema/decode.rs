@@ -64,10 +64,15 @@ pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness:
     };
     let refused = |why: &str| format!("{own_kind} in version {own_version:?} cannot be handled as a {kind}: {why}");
     let own_api_version = if own_group.is_empty() { own_version.to_owned() } else { format!("{own_group}/{own_version}") };
+    let other_version = || {
+        let expected = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+        format!("the API version in the data ({own_api_version}) does not match the expected API version ({expected})")
+    };
+    if OLD_VERSIONS.contains(&own_api_version.as_str()) {
+        return Err(other_version());
+    }
     let Some(ty) = of(own_group, own_version, own_kind) else {
-        return Err(refused(&format!(
-            "no kind {own_kind:?} is registered for version {own_api_version:?} in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\""
-        )));
+        return Err(refused(&format!("no kind {own_kind:?} is registered for version {own_api_version:?} in scheme \"pkg/runtime/scheme.go:111\"")));
     };
     let decoded = json(ty, &tree).map_err(|why| refused(&why))?;
     if strictness == Strictness::Strict && !decoded.strict.is_empty() {
@@ -78,8 +83,7 @@ pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness:
         return Err(refused(&format!("converting ({}) to ({internal}.{kind}): unknown conversion", ty.go)));
     }
     if (own_group, own_version) != (group, version) {
-        let expected = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-        return Err(format!("the API version in the data ({own_api_version}) does not match the expected API version ({expected})"));
+        return Err(other_version());
     }
     let mut decoded = decoded;
     if strictness == Strictness::Ignore {
@@ -91,6 +95,20 @@ pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness:
     }
     Ok(decoded)
 }
+
+/// Versions that the server can still read but no longer serves.
+const OLD_VERSIONS: &[&str] = &[
+    "apps/v1beta1",
+    "apps/v1beta2",
+    "autoscaling/v2beta1",
+    "autoscaling/v2beta2",
+    "batch/v1beta1",
+    "discovery.k8s.io/v1beta1",
+    "events.k8s.io/v1beta1",
+    "extensions/v1beta1",
+    "policy/v1beta1",
+    "rbac.authorization.k8s.io/v1beta1",
+];
 
 fn summary(document: &[u8]) -> String {
     const LONGEST: usize = 30;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod data;
+pub mod describe;
 pub mod diff;
 pub mod fault;
 pub mod live;

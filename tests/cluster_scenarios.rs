@@ -62,6 +62,30 @@ fn simulated_cluster() -> Cluster {
     Cluster::in_process(sim.service(), "sim", "default", clock)
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_watch_of_the_simulator_tells_how_a_deleted_pod_is_replaced() {
+    let cluster = simulated_cluster();
+    let selection = Selection { namespace: Some("default".into()), labels: Some("app=web".into()), ..Selection::default() };
+    let mut events = cluster.watch(&POD, &selection);
+    let Some(Ok(Event::Listed(pods))) = events.next().await else { panic!("the list comes first") };
+    let first = pods.first().expect("the shop has pods");
+    let name = first["metadata"]["name"].as_str().expect("a name");
+    let target = Target::new(&POD, Some("default"), name);
+    cluster.send(&change(&target, Request::Delete { propagation: "Background" }, first), false).await.expect("a delete");
+    let (mut deleted, mut replaced) = (false, false);
+    while !(deleted && replaced) {
+        match events.next().await.expect("endless").expect("no failure") {
+            Event::Deleted(pod) => deleted |= pod["metadata"]["name"] == *name,
+            Event::Applied(pod) => {
+                let new = pods.iter().all(|known| known["metadata"]["name"] != pod["metadata"]["name"]);
+                let ready = pod["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"));
+                replaced |= new && ready;
+            }
+            Event::Listed(_) => panic!("nothing expired"),
+        }
+    }
+}
+
 /// The flags for the real cluster, or `None` when there is none.
 #[expect(clippy::disallowed_macros, reason = "a skipped test must say so where a person reads it")]
 fn connection(test: &str) -> Option<Connection> {
@@ -166,6 +190,9 @@ async fn every_form_of_a_write_holds_its_precondition(cluster: Cluster) {
     assert_eq!(dry["data"]["key"], "dry");
     let second = cluster.send(&change(&target, Request::MergePatch(patch("two")), &first), false).await.expect("a merge patch");
     let third = cluster.send(&change(&target, Request::StrategicPatch(patch("three")), &second), false).await.expect("a strategic patch");
+    assert_eq!(cluster.take_warnings(), Vec::<String>::new());
+    cluster.send(&change(&target, Request::MergePatch(json!({ "spec": { "x": 1 } })), &third), true).await.expect("a dry run");
+    assert_eq!(cluster.take_warnings(), ["unknown field \"spec\""]);
     let fourth = cluster.send(&change(&target, Request::JsonPatch(tested(&third, "four")), &third), false).await.expect("a JSON patch");
     assert_eq!(fourth["data"]["key"], "four");
     assert!(fourth["metadata"]["managedFields"].as_array().expect("owners").iter().any(|entry| entry["manager"] == "rollsh"));

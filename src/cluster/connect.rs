@@ -3,7 +3,7 @@
 //! Which configuration is meant is `kubeconfig`'s; what a request looks like and how long it may take is `request`'s.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -21,6 +21,9 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(4);
 
 /// How long a credential plugin may take: some open a browser and wait for a person.
 const PLUGIN_LIMIT: Duration = Duration::from_secs(120);
+
+/// How many warnings are kept for an embedder that never takes them.
+const WARNINGS: usize = 100;
 
 /// Which cluster is meant: the flags that kubectl knows.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,8 @@ struct Inner {
     source: Source,
     client: AsyncMutex<Option<Client>>,
     catalog: AsyncMutex<Option<Arc<Catalog>>>,
+    /// What the server warned of and nobody has shown yet.
+    warnings: Mutex<Vec<String>>,
 }
 
 enum Source {
@@ -98,7 +103,7 @@ impl Cluster {
 
     fn new(context: String, namespace: String, server: String, user: Option<String>, clock: Clock, source: Source) -> Self {
         let (client, catalog) = (AsyncMutex::new(None), AsyncMutex::new(None));
-        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog }))
+        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog, warnings: Mutex::default() }))
     }
 
     /// All contexts that the configuration has, in its order.
@@ -123,6 +128,19 @@ impl Cluster {
     /// The kubeconfig's name for the user, when it has one.
     pub fn user(&self) -> Option<&str> {
         self.0.user.as_deref()
+    }
+
+    /// What the API server warned of since this was last asked, each once: deprecated kinds, fields that it does not know.
+    /// kubectl prints them as `Warning: ...`.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn warned(&self, warning: String) {
+        let mut warnings = self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) && warnings.len() < WARNINGS {
+            warnings.push(warning);
+        }
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -154,7 +172,7 @@ impl Cluster {
             return Ok(client.clone());
         }
         let client = match &self.0.source {
-            Source::Service(make) => (*make.lock().unwrap_or_else(std::sync::PoisonError::into_inner))(),
+            Source::Service(make) => (*make.lock().unwrap_or_else(PoisonError::into_inner))(),
             Source::Configured(chosen) => {
                 let chosen = chosen.clone();
                 // Plugins run as blocking child processes, and certificates are files.

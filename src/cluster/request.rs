@@ -192,6 +192,8 @@ impl Cluster {
             Ok(Err(error)) => return Err(Failure::of_kube(&error)),
             Err(_) => return Err(Failure::timed_out(deadline.limit)),
         };
+        let warnings = response.headers().get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
+        warnings.for_each(|warning| self.warned(warning));
         if response.status().is_success() {
             return Ok(response.into_body());
         }
@@ -200,6 +202,20 @@ impl Cluster {
         // The status line alone is an answer: a body that breaks must not hide it.
         let bytes = collect(body, 1 << 20).await.unwrap_or_default();
         Err(Failure::refused(head.status, &bytes, retry_after))
+    }
+}
+
+/// The text of a `Warning` header: `299 - "text"`.
+fn warning(header: &str) -> Option<String> {
+    let quoted = header.strip_prefix("299 ")?.split_once(' ')?.1.trim().strip_prefix('"')?;
+    let mut text = String::new();
+    let mut letters = quoted.chars();
+    loop {
+        match letters.next()? {
+            '"' => return Some(text),
+            '\\' => text.push(letters.next()?),
+            other => text.push(other),
+        }
     }
 }
 
@@ -238,6 +254,14 @@ mod tests {
         assert_eq!(segment("system:node", "role").expect("escaped"), "system%3Anode");
         for bad in ["", ".", "..", "a/b", "a%2Fb", "a\nb"] {
             assert!(segment(bad, "pod").is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_warning_is_unquoted() {
+        assert_eq!(warning(r#"299 - "unknown field \"spec.x\"""#).as_deref(), Some("unknown field \"spec.x\""));
+        for other in ["", "199 - \"x\"", "299 -", "299 - \"open"] {
+            assert_eq!(warning(other), None, "{other}");
         }
     }
 

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod fault;
 pub mod fields;
 mod fixture;
+mod gc;
 pub mod image;
 pub mod kinds;
 mod kubelet;

@@ -5,8 +5,11 @@
 pub mod arithmetic;
 pub mod claim;
 pub mod client;
+mod daemonset;
 pub mod deployment;
 pub mod hash;
+mod history;
+mod namespace;
 pub mod nodes;
 pub mod object;
 #[cfg(test)]
@@ -16,6 +19,9 @@ pub mod queue;
 pub mod replicaset;
 #[cfg(test)]
 mod rolling_tests;
+#[cfg(test)]
+mod set_tests;
+mod statefulset;
 pub mod template;
 pub mod template_hash;
 
@@ -24,9 +30,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::object::{controller_of, labels, name, namespace, selects, text};
+use self::object::{controller_of, deleting, labels, name, namespace, selects, text};
 use super::events::{self, Recorder};
 use super::fault::Faults;
+use super::gc;
 use super::image::Images;
 use super::kinds::Kind;
 use super::kubelet::{self, Kubelets};
@@ -45,6 +52,8 @@ pub struct State {
     pub faults: Faults,
     pub kubelets: Kubelets,
     pub scheduler: scheduler::Cache,
+    /// When each node last lost a failed pod of a DaemonSet, and how often.
+    pub daemon_failures: BTreeMap<String, (Timestamp, u32)>,
     /// The objects that controllers adopt and that have no controller, by kind and namespace.
     pub orphans: BTreeMap<(Kind, String), BTreeSet<String>>,
     /// Set for an API server alone: nothing reacts to anything.
@@ -69,6 +78,12 @@ impl Key {
 pub enum Controller {
     Deployment,
     ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    Garbage,
+    NamespaceEnd,
+    ServiceAccount,
+    RootCa,
     Scheduler,
 }
 
@@ -78,6 +93,9 @@ impl Controller {
         match self {
             Self::Deployment => 8_000,
             Self::ReplicaSet => 6_000,
+            Self::StatefulSet | Self::DaemonSet => 8_000,
+            Self::Garbage => 12_000,
+            Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
             Self::Scheduler => 5_000,
         }
     }
@@ -118,23 +136,50 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
     if matches!(kind, Kind::PODS | Kind::REPLICASETS | Kind::CONTROLLERREVISIONS) {
         claim::note(world, kind, object, gone);
     }
+    gc::observe(world, entry);
     match kind {
         Kind::DEPLOYMENTS => queue::add(world, Controller::Deployment, &Key::of(object)),
         Kind::REPLICASETS => {
             queue::add(world, Controller::ReplicaSet, &Key::of(object));
             wake_owners(world, entry, &[(Kind::DEPLOYMENTS, Controller::Deployment)]);
         }
-        Kind::PODS => {
-            observe_pod(world, entry, gone);
+        Kind::STATEFULSETS => queue::add(world, Controller::StatefulSet, &Key::of(object)),
+        Kind::DAEMONSETS => queue::add(world, Controller::DaemonSet, &Key::of(object)),
+        Kind::CONTROLLERREVISIONS => wake_owners(world, entry, &[(Kind::DAEMONSETS, Controller::DaemonSet)]),
+        Kind::PODS => observe_pod(world, entry, gone),
+        Kind::NODES => observe_node(world, entry),
+        Kind::NAMESPACES => {
+            let key = Key { namespace: String::new(), name: name(object).to_owned() };
+            let wanted = if deleting(object) { &[Controller::NamespaceEnd][..] } else { &[Controller::ServiceAccount, Controller::RootCa] };
+            wanted.iter().for_each(|controller| queue::add(world, *controller, &key));
         }
-        Kind::NODES => scheduler::retry(world),
+        Kind::SERVICEACCOUNTS if gone && name(object) == "default" => wake_namespace(world, Controller::ServiceAccount, object),
+        Kind::CONFIGMAPS if name(object) == "kube-root-ca.crt" => wake_namespace(world, Controller::RootCa, object),
         _ => {}
+    }
+}
+
+fn wake_namespace(world: &mut World, controller: Controller, object: &Value) {
+    queue::add(world, controller, &Key { namespace: String::new(), name: namespace(object).to_owned() });
+}
+
+/// A node that came, went or changed in what decides who may run on it; heartbeats change nothing.
+fn observe_node(world: &mut World, entry: &LogEntry) {
+    let decides = |node: &Value| [node["spec"].clone(), node["metadata"]["labels"].clone(), node["status"]["allocatable"].clone()];
+    if entry.change == Change::Modified && entry.previous.as_deref().is_some_and(|before| decides(before) == decides(&entry.object)) {
+        return;
+    }
+    scheduler::retry(world);
+    let sets: Vec<Key> = world.list(Kind::DAEMONSETS, None).map(|set| Key::of(set)).collect();
+    for key in sets {
+        queue::add(world, Controller::DaemonSet, &key);
     }
 }
 
 fn observe_pod(world: &mut World, entry: &LogEntry, gone: bool) {
     let pod = &entry.object;
-    wake_owners(world, entry, &[(Kind::REPLICASETS, Controller::ReplicaSet)]);
+    let owners = [(Kind::REPLICASETS, Controller::ReplicaSet), (Kind::STATEFULSETS, Controller::StatefulSet), (Kind::DAEMONSETS, Controller::DaemonSet)];
+    wake_owners(world, entry, &owners);
     if gone {
         // A Deployment that recreates waits for the last of its old pods.
         let owner = controller_of(pod).filter(|owner| owner["kind"] == "ReplicaSet").and_then(|owner| owner["uid"].as_str());
@@ -169,7 +214,8 @@ fn wake_owners(world: &mut World, entry: &LogEntry, kinds: &[(Kind, Controller)]
             }
         }
     }
-    if owner.is_none() && entry.change != Change::Deleted {
+    let unchanged = |before: &Value| before["metadata"]["labels"] == object["metadata"]["labels"] && controller_of(before).is_none();
+    if owner.is_none() && entry.change != Change::Deleted && !entry.previous.as_deref().is_some_and(unchanged) {
         for (kind, controller) in kinds {
             let matching = world.list(*kind, Some(namespace(object))).filter(|it| selects(&it["spec"]["selector"], labels(object)));
             woken.extend(matching.map(|it| (*controller, Key::of(it))));
@@ -197,6 +243,12 @@ pub fn work(world: &mut World, work: Work) {
             let outcome = match controller {
                 Controller::Deployment => deployment::sync(world, &key),
                 Controller::ReplicaSet => replicaset::sync(world, &key),
+                Controller::StatefulSet => statefulset::sync(world, &key),
+                Controller::DaemonSet => daemonset::sync(world, &key),
+                Controller::Garbage => gc::sync(world, &key),
+                Controller::NamespaceEnd => namespace::sync_end(world, &key),
+                Controller::ServiceAccount => namespace::sync_account(world, &key),
+                Controller::RootCa => namespace::sync_root_ca(world, &key),
                 Controller::Scheduler => scheduler::sync(world, &key),
             };
             queue::settle(world, controller, &key, &outcome);

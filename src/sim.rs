@@ -8,6 +8,7 @@ pub mod apply;
 mod body;
 mod bootstrap;
 pub mod controllers;
+mod defaults;
 mod discovery;
 pub mod events;
 pub mod failure;
@@ -30,6 +31,7 @@ pub mod server;
 mod shape;
 mod steer;
 pub mod store;
+mod strategy;
 mod table;
 #[cfg(test)]
 mod trial;

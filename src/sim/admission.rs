@@ -1,0 +1,242 @@
+//! What admission adds to an object, or refuses: the namespace it goes into, a pod's service account, tolerations and priority, a Service's address.
+//!
+//! # Source
+//! kubernetes 1.36.3 `plugin/pkg/admission/{namespace/lifecycle,serviceaccount,defaulttolerationseconds,priority}`, `pkg/registry/core/service`.
+
+use serde_json::{Value, json};
+
+use super::failure::{Failure, FieldError, Result};
+use super::kinds::Kind;
+use super::world::World;
+
+/// Where pods find the token of their service account.
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// Namespaces that cannot be deleted.
+pub const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+/// Whether something may be made in a namespace.
+///
+/// # Errors
+/// `NotFound` for a namespace that is not there, `Forbidden` for one that is being deleted.
+pub fn check_namespace(world: &World, kind: Kind, namespace: &str, name: &str) -> Result<()> {
+    if !kind.namespaced() {
+        return Ok(());
+    }
+    let Some(found) = world.find(Kind::NAMESPACES, "", namespace) else { return Err(Failure::not_found(Kind::NAMESPACES, namespace)) };
+    if found["metadata"]["deletionTimestamp"].is_null() {
+        return Ok(());
+    }
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let cause = json!({ "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"), "field": "metadata.namespace" });
+    Err(Failure::forbidden(kind, name, &why).causes(vec![cause]))
+}
+
+/// Completes an object that is about to be made.
+///
+/// # Errors
+/// `Forbidden` and `Invalid`.
+pub fn admit_create(world: &mut World, kind: Kind, object: &mut Value) -> Result<()> {
+    match kind {
+        Kind::PODS => {
+            service_account(world, object)?;
+            tolerations(&mut object["spec"]);
+            priority(object)
+        }
+        Kind::SERVICES => allocate(world, object, None),
+        _ => Ok(()),
+    }
+}
+
+/// Completes an object that is about to replace another.
+///
+/// # Errors
+/// `Invalid`.
+pub fn admit_update(world: &mut World, kind: Kind, object: &mut Value, old: &Value) -> Result<()> {
+    match kind {
+        Kind::SERVICES => allocate(world, object, Some(old)),
+        _ => Ok(()),
+    }
+}
+
+fn service_account(world: &mut World, pod: &mut Value) -> Result<()> {
+    let namespace = text(&pod["metadata"], "namespace").to_owned();
+    let named = text(&pod["spec"], "serviceAccountName").to_owned();
+    let account = if named.is_empty() { "default".to_owned() } else { named };
+    let found = world.find(Kind::SERVICEACCOUNTS, &namespace, &account).cloned();
+    // The real server waits a moment for the account of a namespace that was just made; here it comes as soon as the controllers run.
+    if found.is_none() && account != "default" {
+        let why = format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
+        return Err(Failure::forbidden(Kind::PODS, text(&pod["metadata"], "name"), &why));
+    }
+    let spec = &mut pod["spec"];
+    spec["serviceAccountName"] = account.as_str().into();
+    spec["serviceAccount"] = account.as_str().into();
+    let found = found.unwrap_or_default();
+    if spec["imagePullSecrets"].as_array().is_none_or(Vec::is_empty) && found["imagePullSecrets"].as_array().is_some_and(|it| !it.is_empty()) {
+        spec["imagePullSecrets"] = found["imagePullSecrets"].clone();
+    }
+    let mounts_token = spec["automountServiceAccountToken"].as_bool().or(found["automountServiceAccountToken"].as_bool()).unwrap_or(true);
+    if mounts_token {
+        mount_token(world, spec);
+    }
+    Ok(())
+}
+
+fn mount_token(world: &mut World, spec: &mut Value) {
+    let has_token = |mount: &Value| mount["mountPath"] == TOKEN_PATH;
+    let lists = ["initContainers", "containers"];
+    let lacking = |container: &Value| !container["volumeMounts"].as_array().is_some_and(|it| it.iter().any(has_token));
+    let any = lists.iter().any(|list| spec[*list].as_array().is_some_and(|it| it.iter().any(lacking)));
+    if !any {
+        return;
+    }
+    let given = spec["volumes"].as_array().and_then(|it| it.iter().filter_map(|it| it["name"].as_str()).find(|it| it.starts_with("kube-api-access-"))).map(str::to_owned);
+    let name = given.clone().unwrap_or_else(|| format!("kube-api-access-{}", world.random_letters(5)));
+    for list in lists {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            if lacking(container) {
+                let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+                mounts.push(json!({ "name": name, "readOnly": true, "mountPath": TOKEN_PATH }));
+                container["volumeMounts"] = Value::Array(mounts);
+            }
+        }
+    }
+    if given.is_none() {
+        let mut volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
+        volumes.push(json!({ "name": name, "projected": { "defaultMode": 420, "sources": [
+            { "serviceAccountToken": { "expirationSeconds": 3607, "path": "token" } },
+            { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
+            { "downwardAPI": { "items": [{ "path": "namespace", "fieldRef": { "apiVersion": "v1", "fieldPath": "metadata.namespace" } }] } },
+        ] } }));
+        spec["volumes"] = Value::Array(volumes);
+    }
+}
+
+/// A pod stays five minutes on a node that is lost, unless it says otherwise.
+fn tolerations(spec: &mut Value) {
+    let mut list = spec["tolerations"].as_array().cloned().unwrap_or_default();
+    for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let tolerated = |it: &Value| {
+            let (key, effect) = (text(it, "key"), text(it, "effect"));
+            (key == taint || key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+        };
+        if !list.iter().any(tolerated) {
+            list.push(json!({ "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
+        }
+    }
+    spec["tolerations"] = Value::Array(list);
+}
+
+fn priority(pod: &mut Value) -> Result<()> {
+    let spec = &mut pod["spec"];
+    let value = match text(spec, "priorityClassName") {
+        "" => 0,
+        "system-cluster-critical" => 2_000_000_000,
+        "system-node-critical" => 2_000_001_000,
+        other => {
+            let why = format!("no PriorityClass with name {other} was found");
+            return Err(Failure::forbidden(Kind::PODS, text(&pod["metadata"], "name"), &why));
+        }
+    };
+    spec["priority"] = value.into();
+    if spec["preemptionPolicy"].is_null() {
+        spec["preemptionPolicy"] = "PreemptLowerPriority".into();
+    }
+    Ok(())
+}
+
+/// Gives a Service its address in the cluster, and its ports on the nodes.
+fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Result<()> {
+    let name = text(&service["metadata"], "name").to_owned();
+    let uid = text(&service["metadata"], "uid").to_owned();
+    let spec = &mut service["spec"];
+    let kind = text(spec, "type").to_owned();
+    if kind == "ExternalName" {
+        return Ok(());
+    }
+    if let Some(old) = old {
+        // Who leaves the address out means the one that is there.
+        for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
+            if spec[field].is_null() && !old["spec"][field].is_null() {
+                spec[field] = old["spec"][field].clone();
+            } else if spec[field].is_null()
+                && let Some(map) = spec.as_object_mut()
+            {
+                map.remove(field);
+            }
+        }
+    }
+    if spec["clusterIP"].is_null() {
+        let address = match spec["clusterIPs"][0].as_str() {
+            Some(address) => address.to_owned(),
+            None => free_address(world),
+        };
+        spec["clusterIP"] = address.into();
+    } else if let Some(address) = spec["clusterIP"].as_str().filter(|it| *it != "None" && old.is_none()) {
+        let taken = world.list(Kind::SERVICES, None).any(|it| it["spec"]["clusterIP"] == address && it["metadata"]["uid"] != uid.as_str());
+        if taken {
+            let detail = "failed to allocate IP ".to_owned() + address + ": provided IP is already allocated";
+            return Err(Failure::invalid(Kind::SERVICES, &name, vec![FieldError::invalid("spec.clusterIPs", json!([address]), detail)]));
+        }
+    }
+    if spec["clusterIPs"].is_null() {
+        spec["clusterIPs"] = json!([spec["clusterIP"]]);
+    }
+    let headless_without_selector = spec["clusterIP"] == "None" && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
+    if spec["ipFamilyPolicy"].is_null() {
+        spec["ipFamilyPolicy"] = if headless_without_selector { "RequireDualStack".into() } else { "SingleStack".into() };
+    }
+    if spec["ipFamilies"].is_null() {
+        spec["ipFamilies"] = if headless_without_selector { json!(["IPv4", "IPv6"]) } else { json!(["IPv4"]) };
+    }
+    let allocates = kind == "NodePort" || (kind == "LoadBalancer" && spec["allocateLoadBalancerNodePorts"] != false);
+    if !allocates {
+        return Ok(());
+    }
+    let mut taken: Vec<i64> = Vec::new();
+    for other in world.list(Kind::SERVICES, None).filter(|it| it["metadata"]["uid"] != uid.as_str()) {
+        taken.extend(other["spec"]["ports"].as_array().into_iter().flatten().filter_map(|it| it["nodePort"].as_i64()));
+    }
+    let before = |port: &Value| {
+        let ports = old.and_then(|it| it["spec"]["ports"].as_array()).into_iter().flatten();
+        ports.filter(|it| it["port"] == port["port"] && it["protocol"] == port["protocol"]).find_map(|it| it["nodePort"].as_i64())
+    };
+    for (at, port) in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+        let number = match port["nodePort"].as_i64().filter(|it| *it != 0) {
+            Some(number) => {
+                if taken.contains(&number) {
+                    let error = FieldError::invalid(format!("spec.ports[{at}].nodePort"), number, "provided port is already allocated");
+                    return Err(Failure::invalid(Kind::SERVICES, &name, vec![error]));
+                }
+                number
+            }
+            None => before(port).unwrap_or_else(|| {
+                loop {
+                    let number = 30000 + i64::try_from(world.random(2768)).expect("below 2768");
+                    if !taken.contains(&number) {
+                        break number;
+                    }
+                }
+            }),
+        };
+        taken.push(number);
+        port["nodePort"] = number.into();
+    }
+    Ok(())
+}
+
+/// An address of 10.96.0.0/12 that no Service has.
+fn free_address(world: &mut World) -> String {
+    loop {
+        let bits = 0x0a60_0000 + u32::try_from(world.random(0x000f_fffe) + 1).expect("below 2^20");
+        let address = std::net::Ipv4Addr::from(bits).to_string();
+        if !world.list(Kind::SERVICES, None).any(|it| it["spec"]["clusterIP"] == address.as_str()) {
+            return address;
+        }
+    }
+}

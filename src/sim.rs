@@ -2,6 +2,7 @@
 //!
 //! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
 
+mod admission;
 mod answer;
 pub mod api;
 pub mod apply;
@@ -9,6 +10,7 @@ mod body;
 mod bootstrap;
 pub mod controllers;
 mod defaults;
+mod delete;
 mod discovery;
 pub mod events;
 pub mod failure;
@@ -20,6 +22,7 @@ pub mod image;
 pub mod kinds;
 mod kubelet;
 mod list;
+mod manage;
 mod names;
 mod negotiate;
 pub mod patch;
@@ -35,6 +38,7 @@ mod strategy;
 mod table;
 #[cfg(test)]
 mod trial;
+mod validate;
 mod views;
 mod watch;
 pub mod world;

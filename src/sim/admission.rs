@@ -95,7 +95,10 @@ fn mount_token(world: &mut World, spec: &mut Value) {
     if !any {
         return;
     }
-    let given = spec["volumes"].as_array().and_then(|it| it.iter().filter_map(|it| it["name"].as_str()).find(|it| it.starts_with("kube-api-access-"))).map(str::to_owned);
+    let given = spec["volumes"]
+        .as_array()
+        .and_then(|it| it.iter().filter_map(|it| it["name"].as_str()).find(|it| it.starts_with("kube-api-access-")))
+        .map(str::to_owned);
     let name = given.clone().unwrap_or_else(|| format!("kube-api-access-{}", world.random_letters(5)));
     for list in lists {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {

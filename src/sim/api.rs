@@ -1,28 +1,42 @@
 //! What the HTTP face and the controllers call: reads, and writes with all rules that the API server has for them.
 //!
-//! Not here: HTTP, and what happens after a write (`controllers`).
+//! A write goes the way of the real server's: read into its type, defaults, admission, preparation by kind, managed fields, validation, the store.
+//! Not here: HTTP, deletion (`delete`), and what happens after a write (`controllers`).
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::failure::{Failure, Result};
+use super::admission;
+use super::defaults;
+use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
+use super::manage;
+use super::patch::PatchFailure;
+use super::patch::request::{self, PatchKind};
+use super::schema::decode::{self, Strictness};
+use super::schema::{self, Type};
+use super::strategy;
+use super::validate;
+use super::views;
 use super::world::World;
 
-/// Who writes, and whether for real.
+/// Who writes, and how.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The field manager that the write is attributed to.
     pub manager: String,
     pub user: String,
+    pub groups: Vec<String>,
     pub dry_run: bool,
+    /// What is done about unknown and duplicate fields of a patch.
+    pub strictness: Strictness,
 }
 
 impl Caller {
     /// A component of the cluster, which writes under its own name.
     pub fn component(name: &str) -> Self {
-        Self { manager: name.to_owned(), user: format!("system:{name}"), dry_run: false }
+        Self { manager: name.to_owned(), user: format!("system:{name}"), groups: Vec::new(), dry_run: false, strictness: Strictness::Ignore }
     }
 }
 
@@ -39,13 +53,31 @@ pub enum Subresource {
     Finalize,
 }
 
-/// A patch by its media type.
+impl Subresource {
+    /// The name in the path, and in managed fields.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Subresource::Main => "",
+            Subresource::Status => "status",
+            Subresource::Scale => "scale",
+            Subresource::Resize => "resize",
+            Subresource::EphemeralContainers => "ephemeralcontainers",
+            Subresource::Finalize => "finalize",
+        }
+    }
+}
+
+/// A patch as it is sent: its bytes, by its media type.
 #[derive(Clone, Debug)]
 pub enum Patch {
-    Json(Value),
-    Merge(Value),
-    Strategic(Value),
-    Apply { body: Value, force: bool },
+    Json(Vec<u8>),
+    Merge(Vec<u8>),
+    Strategic(Vec<u8>),
+    /// YAML or JSON.
+    Apply {
+        body: Vec<u8>,
+        force: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +102,29 @@ pub struct Deleted {
     pub object: Arc<Value>,
     /// Whether the object is gone already; else finalizers or a grace period keep it.
     pub gone: bool,
+}
+
+/// How often a generated name is tried.
+const NAME_TRIES: usize = 8;
+
+/// The longest base that a generated name keeps: 63 less five letters.
+const NAME_BASE: usize = 58;
+
+fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or_default()
+}
+
+/// Puts a metadata field back to what it was.
+fn restore(object: &mut Value, old: &Value, field: &str) {
+    let Some(metadata) = object["metadata"].as_object_mut() else { return };
+    match old["metadata"].get(field) {
+        Some(value) => metadata.insert(field.to_owned(), value.clone()),
+        None => metadata.remove(field),
+    };
+}
+
+pub(super) fn type_of(kind: Kind) -> Option<&'static Type> {
+    schema::of(kind.group(), kind.version(), kind.kind())
 }
 
 impl World {
@@ -97,70 +152,227 @@ impl World {
     ///
     /// # Errors
     /// `AlreadyExists`, `NotFound` and `Forbidden` for the namespace, `Invalid`.
-    pub fn create(&mut self, kind: Kind, mut object: Value, caller: &Caller) -> Result<Arc<Value>> {
-        object["apiVersion"] = kind.api_version().into();
-        object["kind"] = kind.kind().into();
-        let name = match object["metadata"]["name"].as_str() {
-            Some(name) => name.to_owned(),
-            None => format!("{}{}", object["metadata"]["generateName"].as_str().unwrap_or_default(), self.random_letters(5)),
-        };
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
+    pub fn create(&mut self, kind: Kind, object: Value, caller: &Caller) -> Result<Arc<Value>> {
+        self.make(kind, object, caller, None)
+    }
+
+    /// `create`, and where an apply makes the object: with the managed fields that it decided.
+    pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, managed: Option<Value>) -> Result<Arc<Value>> {
+        let mut object = self.read(kind, object)?;
+        let kind = kind.stored();
+        if !text(&object, "resourceVersion").is_empty() {
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
+        }
+        let namespace = text(&object, "namespace").to_owned();
+        admission::check_namespace(self, kind, &namespace, text(&object, "name"))?;
+        let name = self.name(kind, &namespace, &object)?;
+        let metadata = &mut object["metadata"];
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.remove("deletionTimestamp");
+            metadata.remove("deletionGracePeriodSeconds");
+            metadata.remove("selfLink");
+        }
+        if !name.is_empty() {
+            metadata["name"] = name.as_str().into();
+        }
+        metadata["uid"] = self.uid().into();
+        let now = self.stamp();
+        metadata["creationTimestamp"] = now.as_str().into();
+        defaults::set(kind, &mut object);
+        admission::admit_create(self, kind, &mut object)?;
+        strategy::prepare_create(kind, &mut object, &now);
+        match managed {
+            Some(managed) => object["metadata"]["managedFields"] = managed,
+            None => manage::created(kind, &mut object, caller, &now),
+        }
+        let errors = validate::create(kind, &object);
+        if !errors.is_empty() {
+            return Err(Failure::invalid(kind, &name, errors));
+        }
         if self.find(kind, &namespace, &name).is_some() {
             return Err(Failure::already_exists(kind, &name));
         }
-        object["metadata"]["name"] = name.into();
-        object["metadata"]["uid"] = self.uid().into();
-        object["metadata"]["creationTimestamp"] = self.stamp().into();
-        object["metadata"]["generation"] = json!(1);
-        Ok(if caller.dry_run { Arc::new(object) } else { self.put(kind.stored(), object) })
+        Ok(if caller.dry_run { Arc::new(object) } else { self.put(kind, object) })
+    }
+
+    /// An object as its type holds it, in the form in which it is stored.
+    pub(super) fn read(&self, kind: Kind, object: Value) -> Result<Value> {
+        let mut object = match type_of(kind) {
+            Some(ty) => decode::typed(ty, &object).map_err(|why| {
+                Failure::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind(), kind.version(), kind.kind()))
+            })?,
+            None => object,
+        };
+        object["apiVersion"] = kind.api_version().into();
+        object["kind"] = kind.kind().into();
+        if !object["metadata"].is_object() {
+            object["metadata"] = json!({});
+        }
+        Ok(views::to_stored(kind, object))
+    }
+
+    fn name(&mut self, kind: Kind, namespace: &str, object: &Value) -> Result<String> {
+        let (name, base) = (text(object, "name"), text(object, "generateName"));
+        if !name.is_empty() || base.is_empty() {
+            return Ok(name.to_owned());
+        }
+        let cut = base.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= NAME_BASE).last().unwrap_or(0);
+        let mut name = String::new();
+        for _ in 0..NAME_TRIES {
+            name = format!("{}{}", &base[..cut], self.random_letters(5));
+            if self.find(kind, namespace, &name).is_none() {
+                return Ok(name);
+            }
+        }
+        Err(Failure::generate_name_conflict(kind, &name))
     }
 
     /// Replaces one face of the object that `object` names; with a resource version in its metadata only where that is the present one.
     ///
     /// # Errors
     /// `NotFound`, `Conflict`, `Invalid`.
-    pub fn update(&mut self, kind: Kind, mut object: Value, subresource: Subresource, caller: &Caller) -> Result<Arc<Value>> {
-        let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
-        let (namespace, name, version) = (text("namespace"), text("name"), text("resourceVersion"));
-        let old = self.get(kind, &namespace, &name)?;
-        if !version.is_empty() && old["metadata"]["resourceVersion"] != version.as_str() {
-            return Err(Failure::modified(kind, &name));
+    pub fn update(&mut self, kind: Kind, object: Value, part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
+        let object = self.read(kind, object)?;
+        let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
+        let Some(old) = self.find(kind, namespace, name).cloned() else {
+            if part == Subresource::Main && strategy::allows_create_on_update(kind) {
+                return self.make(kind.stored(), object, caller, None);
+            }
+            return Err(Failure::not_found(kind, name));
+        };
+        let (given, present) = (text(&object, "uid"), text(&old, "uid"));
+        if !given.is_empty() && given != present {
+            let key = super::store::key(namespace, name);
+            return Err(Failure::conflict(
+                kind,
+                name,
+                &format!(
+                    "StorageError: invalid object, Code: 4, Key: /registry/{}/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {present}",
+                    kind.plural()
+                ),
+            ));
         }
-        match subresource {
-            Subresource::Main => object["status"] = old["status"].clone(),
-            _ => object["spec"] = old["spec"].clone(),
+        self.replace(kind.stored(), &old, object, part, caller, None)
+    }
+
+    /// Puts `object`, which is in stored form, in place of `old`.
+    pub(super) fn replace(
+        &mut self,
+        kind: Kind,
+        old: &Arc<Value>,
+        mut object: Value,
+        part: Subresource,
+        caller: &Caller,
+        managed: Option<Value>,
+    ) -> Result<Arc<Value>> {
+        let name = text(old, "name").to_owned();
+        let now = self.stamp();
+        defaults::set(kind, &mut object);
+        if part == Subresource::Main {
+            admission::admit_update(self, kind, &mut object, old)?;
         }
-        for field in ["uid", "creationTimestamp", "generation", "resourceVersion"] {
-            object["metadata"][field] = old["metadata"][field].clone();
+        match text(&object, "resourceVersion") {
+            "" | "0" if strategy::allows_unconditional_update(kind) => {}
+            "" | "0" => {
+                let error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
+                return Err(Failure::invalid_kind(kind.group(), kind.plural(), &name, vec![error]));
+            }
+            version if version == text(old, "resourceVersion") => {}
+            _ => return Err(Failure::modified(kind, &name)),
         }
-        if object["spec"] != old["spec"] {
-            object["metadata"]["generation"] = (old["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
+        restore(&mut object, old, "resourceVersion");
+        strategy::prepare_update(kind, &mut object, old, part, &now);
+        if text(&object, "uid").is_empty() {
+            restore(&mut object, old, "uid");
         }
-        if object == *old || caller.dry_run {
+        restore(&mut object, old, "creationTimestamp");
+        if !old["metadata"]["deletionTimestamp"].is_null() {
+            restore(&mut object, old, "deletionTimestamp");
+        }
+        if !old["metadata"]["deletionGracePeriodSeconds"].is_null() && object["metadata"]["deletionGracePeriodSeconds"].is_null() {
+            restore(&mut object, old, "deletionGracePeriodSeconds");
+        }
+        match managed {
+            Some(managed) => object["metadata"]["managedFields"] = managed,
+            None => manage::updated(kind, &mut object, old, part, caller, &now),
+        }
+        let errors = validate::update(kind, &object, old, part);
+        if !errors.is_empty() {
+            return Err(Failure::invalid(kind, &name, errors));
+        }
+        if manage::is_same(&object, old) {
+            return Ok(Arc::clone(old));
+        }
+        let finished = !object["metadata"]["deletionTimestamp"].is_null()
+            && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
+            && object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
+            && (kind != Kind::NAMESPACES || object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty));
+        if caller.dry_run {
             return Ok(Arc::new(object));
         }
-        Ok(self.put(kind.stored(), object))
-    }
-
-    /// Changes a part of an object.
-    ///
-    /// # Errors
-    /// `NotFound`, `Conflict`, `Invalid`, `BadRequest`.
-    pub fn patch(&mut self, _kind: Kind, _namespace: &str, _name: &str, _patch: &Patch, _subresource: Subresource, _caller: &Caller) -> Result<Arc<Value>> {
-        Err(Failure::not_implemented("patches yet"))
-    }
-
-    /// Deletes an object as the API server does: grace periods and finalizers keep it for a while.
-    ///
-    /// # Errors
-    /// `NotFound`, `Conflict` for a precondition.
-    pub fn delete(&mut self, kind: Kind, namespace: &str, name: &str, _options: &DeleteOptions, caller: &Caller) -> Result<Deleted> {
-        let object = self.get(kind, namespace, name)?;
-        if caller.dry_run {
-            return Ok(Deleted { object, gone: true });
+        if finished {
+            // The last finalizer is gone, and the object with it.
+            self.remove(kind, text(old, "namespace"), &name, Some(object.clone()));
+            return Ok(Arc::new(object));
         }
-        let last = self.remove(kind.stored(), if kind.namespaced() { namespace } else { "" }, name, None);
-        Ok(Deleted { object: last.unwrap_or(object), gone: true })
+        Ok(self.put(kind, object))
+    }
+
+    /// Changes a part of an object; an apply makes it where it is not there.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Invalid`, `BadRequest`, `UnsupportedMediaType`.
+    pub fn patch(&mut self, kind: Kind, namespace: &str, name: &str, patch: &Patch, part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
+        let (how, body) = match patch {
+            Patch::Json(body) => (PatchKind::Json, body),
+            Patch::Merge(body) => (PatchKind::Merge, body),
+            Patch::Strategic(body) => (PatchKind::Strategic, body),
+            Patch::Apply { body, force } => return self.apply(kind, namespace, name, body, *force, part, caller),
+        };
+        let old = self.get(kind, namespace, name)?;
+        let live = views::of(kind, &old);
+        let Some(ty) = type_of(kind) else { return self.patch_untyped(kind, &old, how, body, part, caller) };
+        let patched = request::request(ty, how, &live, body, caller.strictness).map_err(patch_failure)?;
+        self.warnings.extend(patched.warnings);
+        self.put_patched(kind, &old, patched.object, part, caller)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an apply is named by all of them")]
+    fn apply(&mut self, _kind: Kind, _namespace: &str, _name: &str, _body: &[u8], _force: bool, _part: Subresource, _caller: &Caller) -> Result<Arc<Value>> {
+        Err(Failure::not_implemented("server-side apply yet"))
+    }
+
+    fn put_patched(&mut self, kind: Kind, old: &Arc<Value>, patched: Value, part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
+        let name = text(old, "name");
+        let patched_name = text(&patched, "name");
+        if patched_name != name {
+            return Err(Failure::bad_request(if patched_name.is_empty() {
+                format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+            } else {
+                format!("the name of the object ({patched_name}) does not match the name on the URL ({name})")
+            }));
+        }
+        if text(&patched, "namespace") != text(old, "namespace") {
+            return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        }
+        let object = self.read(kind, patched)?;
+        self.replace(kind.stored(), old, object, part, caller, None)
+    }
+
+    /// A patch of a kind whose type is not known here: by JSON alone.
+    fn patch_untyped(&mut self, kind: Kind, old: &Arc<Value>, how: PatchKind, body: &[u8], part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
+        let patch: Value = serde_json::from_slice(body).map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
+        let patched = match how {
+            PatchKind::Json => super::patch::json(old, &patch),
+            PatchKind::Merge => super::patch::merge(old, &patch),
+            PatchKind::Strategic => {
+                return Err(Failure::unsupported_media_type(
+                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+                ));
+            }
+        };
+        let patched = patched.map_err(patch_failure)?;
+        self.put_patched(kind, old, patched, part, caller)
     }
 
     /// Deletes a pod unless a PodDisruptionBudget needs it.
@@ -174,14 +386,34 @@ impl World {
     /// Puts a pod on a node: what the scheduler does through `pods/binding`.
     ///
     /// # Errors
-    /// `NotFound`, `Conflict` when it has a node already.
-    pub fn bind(&mut self, namespace: &str, pod: &str, node: &str, _caller: &Caller) -> Result<Arc<Value>> {
+    /// `NotFound`, `Conflict` when it has a node already or is being deleted.
+    pub fn bind(&mut self, namespace: &str, pod: &str, node: &str, caller: &Caller) -> Result<Arc<Value>> {
         let old = self.get(Kind::PODS, namespace, pod)?;
-        if old["spec"]["nodeName"].as_str().is_some_and(|it| !it.is_empty()) {
-            return Err(Failure::conflict(Kind::PODS, pod, &format!("pod {pod} is already assigned to node {}", old["spec"]["nodeName"])));
+        if !old["metadata"]["deletionTimestamp"].is_null() {
+            return Err(Failure::conflict(Kind::PODS, pod, &format!("pod {pod} is being deleted, cannot be assigned to a host")));
+        }
+        if let Some(bound) = old["spec"]["nodeName"].as_str().filter(|it| !it.is_empty()) {
+            return Err(Failure::conflict(Kind::PODS, pod, &format!("pod {pod} is already assigned to node {}", super::failure::quoted(bound))));
         }
         let mut object = Value::clone(&old);
         object["spec"]["nodeName"] = node.into();
-        Ok(self.put(Kind::PODS, object))
+        let now = self.stamp();
+        let mut conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let was = conditions.iter().position(|it| it["type"] == "PodScheduled").map(|at| conditions.remove(at));
+        let since = was.filter(|it| it["status"] == "True").map_or(json!(now), |it| it["lastTransitionTime"].clone());
+        conditions.push(json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": since }));
+        object["status"]["conditions"] = Value::Array(conditions);
+        Ok(if caller.dry_run { Arc::new(object) } else { self.put(Kind::PODS, object) })
+    }
+}
+
+/// A patch's failure as the server answers it.
+pub(super) fn patch_failure(failure: PatchFailure) -> Failure {
+    match failure {
+        PatchFailure::BadRequest(why) => Failure::bad_request(why),
+        PatchFailure::TooLarge(why) => Failure::too_large(&why),
+        PatchFailure::Unprocessable(why) => Failure::new(422, "Invalid", why),
+        PatchFailure::Internal(why) => Failure::internal(&why),
+        PatchFailure::Invalid { value, detail } => Failure::invalid_kind("", "", "", vec![FieldError::invalid("patch", value, detail)]),
     }
 }

@@ -308,11 +308,18 @@ pub struct FieldError {
     pub field: String,
     pub value: Value,
     pub detail: String,
+    /// Whether the value is a text that is shown as it is.
+    literal: bool,
 }
 
 impl FieldError {
     pub fn new(rule: Rule, field: impl Into<String>, value: impl Into<Value>, detail: impl Into<String>) -> Self {
-        Self { rule, field: field.into(), value: value.into(), detail: detail.into() }
+        Self { rule, field: field.into(), value: value.into(), detail: detail.into(), literal: false }
+    }
+
+    /// An error that shows its value as Go prints one of its own structs.
+    pub fn literal(rule: Rule, field: impl Into<String>, shown: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { literal: true, ..Self::new(rule, field, shown.into(), detail) }
     }
 
     pub fn required(field: impl Into<String>, detail: impl Into<String>) -> Self {
@@ -350,6 +357,7 @@ impl FieldError {
         let shows_value = !matches!(self.rule, Rule::Required | Rule::Forbidden | Rule::TooLong | Rule::Internal);
         if shows_value {
             match &self.value {
+                Value::String(shown) if self.literal => text.push_str(&format!(": {shown}")),
                 Value::String(value) => text.push_str(&format!(": {}", quoted(value))),
                 value => text.push_str(&format!(": {value}")),
             }

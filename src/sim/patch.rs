@@ -7,7 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 mod operations;
-mod request;
+pub mod request;
 mod strategic;
 
 /// A JSON patch may not have more operations than this, as in the API server's patch handler.

@@ -12,3 +12,8 @@ use super::kinds::Kind;
 pub fn of(_kind: Kind, object: &Arc<Value>) -> Arc<Value> {
     Arc::clone(object)
 }
+
+/// An object in the form in which it is stored, from the form of the kind.
+pub fn to_stored(_kind: Kind, object: Value) -> Value {
+    object
+}

@@ -3,11 +3,12 @@
 use http::StatusCode;
 use serde_json::Value;
 
-use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource};
+use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource, type_of};
 use super::super::failure::{Failure, FieldError, Result, quoted};
 use super::super::kinds::Kind;
 use super::super::list::{self, ListOptions};
 use super::super::route::Place;
+use super::super::schema::decode::{self, Strictness};
 use super::super::shape::Shaper;
 use super::super::world::World;
 use super::{Answer, Asked, plain, success};
@@ -18,8 +19,9 @@ use super::{Answer, Asked, plain, success};
 /// `Invalid` for options that are not allowed.
 pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
     let mut errors = Vec::new();
-    for value in asked.query.all("dryRun").filter(|it| !it.is_empty() && *it != "All") {
-        errors.push(FieldError::not_supported("dryRun", value, &["All"]));
+    let dry_run: Vec<&str> = asked.query.all("dryRun").filter(|it| !it.is_empty()).collect();
+    if dry_run.iter().any(|it| *it != "All") {
+        errors.push(FieldError::not_supported("dryRun", dry_run.clone(), &["All"]));
     }
     let manager = asked.query.get("fieldManager").unwrap_or_default();
     if manager.len() > 128 {
@@ -38,10 +40,16 @@ pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
     // Who names no manager is known by the first word of its user agent.
     let agent: String = asked.user_agent.split('/').next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(128).collect();
     let manager = if manager.is_empty() { agent } else { manager.to_owned() };
+    let strictness = match validation {
+        "Ignore" => Strictness::Ignore,
+        "Strict" => Strictness::Strict,
+        _ => Strictness::Warn,
+    };
     Ok(Caller {
         manager: if manager.is_empty() { "unknown".to_owned() } else { manager },
-        user: "kubernetes-admin".to_owned(),
         dry_run: asked.query.text("dryRun").is_some(),
+        strictness,
+        ..admin()
     })
 }
 
@@ -63,37 +71,54 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
             let text = std::str::from_utf8(&asked.body).map_err(|it| Failure::bad_request(it.to_string()))?;
             serde_saphyr::from_str(text).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
         }
-        _ => Err(Failure::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml",
-        )),
+        _ => Err(unknown_media("application/json, application/yaml")),
     }
 }
 
 /// The body as an object of the kind that the path names.
 ///
 /// # Errors
-/// `BadRequest` when it is of another kind, or of another namespace.
-pub fn object(asked: &Asked, place: &Place) -> Result<Value> {
+/// `BadRequest` when it does not parse, is of another kind, or of another namespace.
+pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Strictness) -> Result<Value> {
     let kind = place.kind;
-    let mut object = body(asked, kind.kind())?;
-    if !object.is_object() {
-        return Err(Failure::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: not an object",
-            kind.kind()
-        )));
+    let mut object = match type_of(kind) {
+        Some(_) => {
+            let is_yaml = asked.content_type.starts_with("application/yaml");
+            let converted = if is_yaml { Some(body(asked, kind.kind())?.to_string().into_bytes()) } else { None };
+            check_media(asked)?;
+            let bytes = converted.as_deref().unwrap_or(&asked.body);
+            let decoded = decode::body(kind.group(), kind.version(), kind.kind(), bytes, strictness).map_err(Failure::bad_request)?;
+            world.warnings.extend(decoded.strict);
+            decoded.object
+        }
+        None => {
+            let object = body(asked, kind.kind())?;
+            check_kind(&object, kind)?;
+            object
+        }
+    };
+    if !object["metadata"].is_object() {
+        object["metadata"] = Value::Object(serde_json::Map::new());
     }
-    check_kind(&object, kind)?;
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     if kind.namespaced() {
         if !namespace.is_empty() && namespace != place.namespace {
             return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
         }
-        if !object["metadata"].is_object() {
-            object["metadata"] = Value::Object(serde_json::Map::new());
-        }
         object["metadata"]["namespace"] = place.namespace.as_str().into();
     }
     Ok(object)
+}
+
+fn check_media(asked: &Asked) -> Result<()> {
+    match asked.content_type.split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" | "application/yaml" => Ok(()),
+        _ => Err(unknown_media("application/json, application/yaml")),
+    }
+}
+
+fn unknown_media(accepted: &str) -> Failure {
+    Failure::unsupported_media_type(format!("the body of the request was in an unknown format - accepted media types include: {accepted}"))
 }
 
 fn check_kind(object: &Value, kind: Kind) -> Result<()> {
@@ -113,7 +138,7 @@ fn check_kind(object: &Value, kind: Kind) -> Result<()> {
 
 pub fn create(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let caller = caller(asked, "CreateOptions")?;
-    let object = object(asked, place)?;
+    let object = object(world, asked, place, caller.strictness)?;
     let created = world.create(place.kind, object, &caller)?;
     Ok(Answer::created(shaper.one(&created, world.now())?))
 }
@@ -124,10 +149,10 @@ pub fn update(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -
 
 pub fn update_part(world: &mut World, asked: &Asked, place: &Place, part: Subresource, shaper: Shaper) -> Result<Answer> {
     let caller = caller(asked, "UpdateOptions")?;
-    let mut object = object(asked, place)?;
+    let mut object = object(world, asked, place, caller.strictness)?;
     let name = place.name.as_deref().unwrap_or_default();
     match object["metadata"]["name"].as_str().unwrap_or_default() {
-        "" => return Err(Failure::bad_request("name must be provided")),
+        "" => return Err(Failure::bad_request(format!("the name of the object ({name} based on URL) was undeterminable: name must be provided"))),
         it if it != name => return Err(Failure::bad_request(format!("the name of the object ({it}) does not match the name on the URL ({name})"))),
         _ => {}
     }
@@ -142,35 +167,24 @@ pub fn update_part(world: &mut World, asked: &Asked, place: &Place, part: Subres
 /// `UnsupportedMediaType`, and `BadRequest` for what does not parse.
 pub fn read_patch(asked: &Asked) -> Result<Patch> {
     let media = asked.content_type.split(';').next().unwrap_or_default().trim();
-    let json = || {
-        serde_json::from_slice::<Value>(&asked.body).map_err(|error| {
-            Failure::bad_request(if error.is_eof() {
-                "error decoding patch: unexpected end of JSON input".to_owned()
-            } else {
-                format!("error decoding patch: {error}")
-            })
-        })
-    };
     let force = asked.query.flag("force");
+    let body = asked.body.to_vec();
     if force && media != "application/apply-patch+yaml" {
         let error = FieldError::forbidden("force", "may not be specified for non-apply patch");
         return Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", vec![error]));
     }
     match media {
-        "application/json-patch+json" => Ok(Patch::Json(json()?)),
-        "application/merge-patch+json" => Ok(Patch::Merge(json()?)),
-        "application/strategic-merge-patch+json" => Ok(Patch::Strategic(json()?)),
+        "application/json-patch+json" => Ok(Patch::Json(body)),
+        "application/merge-patch+json" => Ok(Patch::Merge(body)),
+        "application/strategic-merge-patch+json" => Ok(Patch::Strategic(body)),
         "application/apply-patch+yaml" => {
             if asked.query.text("fieldManager").is_none() {
                 let error = FieldError::required("fieldManager", "is required for apply patch");
                 return Err(Failure::invalid_kind("meta.k8s.io", "PatchOptions", "", vec![error]));
             }
-            Ok(Patch::Apply { body: body(asked, "")?, force })
+            Ok(Patch::Apply { body, force })
         }
-        _ => Err(Failure::unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, \
-             application/strategic-merge-patch+json, application/apply-patch+yaml",
-        )),
+        _ => Err(Failure::unsupported_media_type("415: Unsupported Media Type")),
     }
 }
 
@@ -221,8 +235,8 @@ pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
             None
         }
     };
-    for value in dry_run.iter().filter(|it| *it != "All") {
-        errors.push(FieldError::not_supported("dryRun", value.as_str(), &["All"]));
+    if dry_run.iter().any(|it| it != "All") {
+        errors.push(FieldError::not_supported("dryRun", dry_run.clone(), &["All"]));
     }
     if errors.is_empty() { Ok((options, !dry_run.is_empty())) } else { Err(Failure::invalid_kind("meta.k8s.io", "DeleteOptions", "", errors)) }
 }
@@ -253,7 +267,13 @@ fn returns_itself(kind: Kind) -> bool {
 }
 
 fn caller_of_delete(asked: &Asked) -> Caller {
-    Caller { manager: asked.user_agent.split('/').next().unwrap_or_default().to_owned(), user: "kubernetes-admin".to_owned(), dry_run: false }
+    Caller { manager: asked.user_agent.split('/').next().unwrap_or_default().to_owned(), ..admin() }
+}
+
+/// The one user that there is.
+fn admin() -> Caller {
+    let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
+    Caller { user: "kubernetes-admin".to_owned(), groups, ..Caller::component("unknown") }
 }
 
 pub fn delete_collection(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {

@@ -155,3 +155,140 @@ fn discovery_is_served_in_both_forms() {
         assert_eq!(trial.send("GET", path, "", "", "").2, "ok");
     }
 }
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
+
+fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name },
+        "spec": {
+            "selector": { "matchLabels": { "app": name } },
+            "template": { "metadata": { "labels": { "app": name } }, "spec": { "containers": [{ "name": "web", "image": "web:1" }] } },
+        },
+    })
+}
+
+#[test]
+fn a_patch_of_each_kind_changes_what_it_says_and_a_patch_of_nothing_is_no_write() {
+    let trial = Trial::new();
+    trial.good("POST", DEPLOYMENTS, deployment("web"));
+    let path = format!("{DEPLOYMENTS}/web");
+    let patch = |media: &str, body: Value| {
+        let (code, _, text) = trial.send("PATCH", &path, "application/json", media, &body.to_string());
+        (code, serde_json::from_str::<Value>(&text).expect("JSON"))
+    };
+    let (_, scaled) = patch("application/merge-patch+json", json!({ "spec": { "replicas": 2 } }));
+    assert_eq!((scaled["spec"]["replicas"].as_i64(), scaled["metadata"]["generation"].as_i64()), (Some(2), Some(2)));
+    let (_, same) = patch("application/merge-patch+json", json!({ "spec": { "replicas": 2 } }));
+    assert_eq!(same["metadata"]["resourceVersion"], scaled["metadata"]["resourceVersion"]);
+    let container = json!({ "spec": { "template": { "spec": { "containers": [{ "name": "web", "image": "web:2" }] } } } });
+    let (_, set) = patch("application/strategic-merge-patch+json", container);
+    assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["image"], "web:2");
+    assert_eq!(set["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"], "IfNotPresent");
+    let (code, refused) = patch("application/json-patch+json", json!([{ "op": "test", "path": "/metadata/uid", "value": "x" }]));
+    assert_eq!((code, refused["reason"].as_str()), (422, Some("Invalid")));
+    let (code, refused) = patch("application/merge-patch+json", json!({ "metadata": { "resourceVersion": "1" }, "spec": { "paused": true } }));
+    assert_eq!((code, refused["reason"].as_str()), (409, Some("Conflict")));
+    let (code, refused) = patch("application/foo", json!({}));
+    assert_eq!((code, refused["message"].as_str()), (415, Some("415: Unsupported Media Type")));
+}
+
+#[test]
+fn the_status_has_a_face_of_its_own() {
+    let trial = Trial::new();
+    let mut object = trial.good("POST", DEPLOYMENTS, deployment("web"));
+    assert_eq!(object["status"], json!({}));
+    object["spec"]["replicas"] = json!(7);
+    object["status"] = json!({ "replicas": 1, "observedGeneration": 1 });
+    object["metadata"]["annotations"] = json!({ "deployment.kubernetes.io/revision": "1" });
+    let written = trial.good("PUT", &format!("{DEPLOYMENTS}/web/status"), object);
+    assert_eq!((written["spec"]["replicas"].as_i64(), written["status"]["replicas"].as_i64()), (Some(1), Some(1)));
+    assert_eq!(written["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");
+    assert_eq!(written["metadata"]["generation"], 1);
+}
+
+#[test]
+fn dry_runs_answer_and_store_nothing() {
+    let trial = Trial::new();
+    let before = trial.good("GET", MAPS, Value::Null)["metadata"]["resourceVersion"].clone();
+    let made = trial.good("POST", &format!("{MAPS}?dryRun=All"), map("a", "1"));
+    assert!(made["metadata"]["uid"].is_string());
+    let after = trial.good("GET", MAPS, Value::Null);
+    assert_eq!((after["items"].as_array().map(Vec::len), &after["metadata"]["resourceVersion"]), (Some(0), &before));
+    assert_eq!(
+        trial.bad("POST", &format!("{MAPS}?dryRun=Foo"), map("a", "1")),
+        (422, r#"CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Foo"]: supported values: "All""#.to_owned())
+    );
+}
+
+#[test]
+fn a_finalizer_keeps_an_object_until_it_is_dropped() {
+    let trial = Trial::new();
+    let path = format!("{MAPS}/a");
+    let mut object = map("a", "1");
+    object["metadata"]["finalizers"] = json!(["x.y/z"]);
+    let made = trial.good("POST", MAPS, object);
+    let uid = made["metadata"]["uid"].as_str().expect("a uid");
+    assert_eq!(
+        trial.bad("DELETE", &path, json!({ "preconditions": { "uid": "foo" } })),
+        (
+            409,
+            format!(
+                r#"Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (foo) does not match the UID in record ({uid}). The object might have been deleted and then recreated"#
+            )
+        )
+    );
+    let mut marked = trial.good("DELETE", &path, Value::Null);
+    assert_eq!((marked["kind"].as_str(), marked["metadata"]["deletionGracePeriodSeconds"].as_i64()), (Some("ConfigMap"), Some(0)));
+    marked["metadata"]["finalizers"] = json!(["x.y/z", "new.y/z"]);
+    let (code, message) = trial.bad("PUT", &path, marked.clone());
+    assert_eq!(
+        (code, message.as_str()),
+        (
+            422,
+            r#"ConfigMap "a" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"new.y/z"}"#
+        )
+    );
+    marked["metadata"]["finalizers"] = json!([]);
+    trial.good("PUT", &path, marked);
+    assert_eq!(trial.ask("GET", &path, Value::Null).0, 404);
+}
+
+#[test]
+fn a_generated_name_has_five_letters_more() {
+    let trial = Trial::new();
+    let made = trial.good("POST", MAPS, json!({ "metadata": { "generateName": "a-" } }));
+    let name = made["metadata"]["name"].as_str().expect("a name");
+    assert!(name.len() == 7 && name.starts_with("a-"), "{name}");
+    assert_eq!(made["metadata"]["generateName"], "a-");
+}
+
+#[test]
+fn unknown_fields_are_refused_warned_of_or_ignored() {
+    let trial = Trial::new();
+    let body = json!({ "metadata": { "name": "x", "foo": 1 }, "bar": 2 });
+    let ask = |validation: &str| {
+        trial.send("POST", &format!("{MAPS}?dryRun=All&fieldValidation={validation}"), "application/json", "application/json", &body.to_string())
+    };
+    let (code, _, text) = ask("Strict");
+    assert!(
+        code == 400 && text.contains(r#"strict decoding error: unknown field \"metadata.foo\", unknown field \"bar\""#)
+            || text.contains(r#"unknown field \"bar\", unknown field \"metadata.foo\""#),
+        "{text}"
+    );
+    let (code, headers, _) = ask("Warn");
+    let warnings: Vec<&str> = headers.get_all("warning").iter().filter_map(|it| it.to_str().ok()).collect();
+    assert!(code == 201 && warnings.contains(&r#"299 - "unknown field \"bar\"""#), "{warnings:?}");
+    assert!(ask("Ignore").1.get("warning").is_none());
+}
+
+#[test]
+fn nothing_is_made_where_there_is_no_namespace() {
+    let trial = Trial::new();
+    let path = "/api/v1/namespaces/nosuch/configmaps";
+    assert_eq!(trial.bad("POST", path, map("a", "1")), (404, r#"namespaces "nosuch" not found"#.to_owned()));
+    assert_eq!(
+        trial.bad("DELETE", "/api/v1/namespaces/default", Value::Null),
+        (403, r#"namespaces "default" is forbidden: this namespace may not be deleted"#.to_owned())
+    );
+}

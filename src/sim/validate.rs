@@ -1,0 +1,306 @@
+//! Which objects the server refuses, and in which words.
+//!
+//! The order of the errors is the server's, repetitions included: a message shows each text once, the causes show them all.
+//!
+//! # Source
+//! kubernetes 1.36.3 `pkg/apis/*/validation/validation.go`, apimachinery `pkg/api/validation`.
+
+use serde_json::{Map, Value};
+
+use super::api::Subresource;
+use super::failure::FieldError;
+use super::kinds::Kind;
+use super::names;
+
+mod config;
+mod pod;
+mod policy;
+mod service;
+mod workload;
+
+/// The largest size of all annotations together, and of the data of a ConfigMap or Secret.
+const ANNOTATIONS_MOST: usize = 256 * 1024;
+
+/// The errors of one object, as they are gathered.
+#[derive(Default)]
+pub struct Errors(Vec<FieldError>);
+
+impl Errors {
+    fn push(&mut self, error: FieldError) {
+        self.0.push(error);
+    }
+
+    fn required(&mut self, field: impl Into<String>, detail: &str) {
+        self.push(FieldError::required(field, detail));
+    }
+
+    fn invalid(&mut self, field: impl Into<String>, value: impl Into<Value>, detail: impl Into<String>) {
+        self.push(FieldError::invalid(field, value, detail));
+    }
+
+    fn forbidden(&mut self, field: impl Into<String>, detail: impl Into<String>) {
+        self.push(FieldError::forbidden(field, detail));
+    }
+
+    fn unsupported(&mut self, field: impl Into<String>, value: &Value, supported: &[&str]) {
+        self.push(FieldError::not_supported(field, value.clone(), supported));
+    }
+
+    /// What a check of names says about `value`.
+    fn check(&mut self, field: &str, value: &str, check: names::Check) {
+        for broken in check(value) {
+            self.invalid(field, value, broken);
+        }
+    }
+
+    /// An absent number is fine.
+    fn not_negative(&mut self, field: impl Into<String>, value: &Value) {
+        if value.as_i64().is_some_and(|it| it < 0) {
+            self.invalid(field, value.clone(), "must be greater than or equal to 0");
+        }
+    }
+
+    fn immutable(&mut self, field: &str, new: &Value, old: &Value) {
+        if new != old {
+            self.invalid(field, new.clone(), "field is immutable");
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// How the objects of a kind may be named.
+fn name_check(kind: Kind) -> names::Check {
+    match kind {
+        Kind::NAMESPACES | Kind::STATEFULSETS => names::dns_label,
+        // Services were the last to keep the older rule.
+        Kind::SERVICES => names::dns_1035_label,
+        Kind::ROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLES | Kind::CLUSTERROLEBINDINGS => names::path_segment,
+        _ => names::dns_subdomain,
+    }
+}
+
+/// What is wrong with an object that is about to be made; nothing when it is good.
+pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    metadata(&mut errors, kind, &object["metadata"]);
+    content(&mut errors, kind, object, None);
+    if errors.0.is_empty() {
+        match kind {
+            Kind::PODS => pod::only_on_create(&mut errors, object),
+            Kind::CONTROLLERREVISIONS => config::revision_data(&mut errors, object),
+            _ => {}
+        }
+    }
+    errors.0
+}
+
+/// What is wrong with an object that is about to replace `old`.
+pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    metadata(&mut errors, kind, &object["metadata"]);
+    metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
+    metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
+    match part {
+        Subresource::Status => workload::status(&mut errors, kind, object, old),
+        Subresource::Finalize | Subresource::EphemeralContainers => {}
+        Subresource::Main | Subresource::Scale | Subresource::Resize => {
+            content(&mut errors, kind, object, Some(old));
+            match kind {
+                Kind::PODS if part == Subresource::Main => pod::update(&mut errors, object, old),
+                _ => workload::update(&mut errors, kind, object, old),
+            }
+        }
+    }
+    errors.0
+}
+
+fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>) {
+    match kind {
+        Kind::PODS => pod::pod(errors, object),
+        Kind::PODTEMPLATES => pod::template(errors, "template", &object["template"]),
+        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::STATEFULSETS | Kind::DAEMONSETS | Kind::REPLICATIONCONTROLLERS | Kind::JOBS | Kind::CRONJOBS => {
+            workload::content(errors, kind, object);
+        }
+        Kind::SERVICES => service::content(errors, object, old),
+        Kind::CONFIGMAPS | Kind::SECRETS | Kind::CONTROLLERREVISIONS | Kind::PERSISTENTVOLUMECLAIMS | Kind::NODES | Kind::LEASES | Kind::EVENTS => {
+            config::content(errors, kind, object, old);
+        }
+        Kind::PODDISRUPTIONBUDGETS | Kind::HORIZONTALPODAUTOSCALERS | Kind::ROLES | Kind::CLUSTERROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => {
+            policy::content(errors, kind, object, old);
+        }
+        _ => {}
+    }
+}
+
+fn metadata(errors: &mut Errors, kind: Kind, metadata: &Value) {
+    let check = name_check(kind);
+    let (name, base) = (text(metadata, "name"), text(metadata, "generateName"));
+    if !base.is_empty() {
+        // A base may end in a dash, since letters follow.
+        let masked = base.strip_suffix('-').map_or(base.to_owned(), |it| format!("{it}a"));
+        for broken in check(&masked) {
+            errors.invalid("metadata.generateName", base, broken);
+        }
+    }
+    if name.is_empty() {
+        errors.required("metadata.name", "name or generateName is required");
+    } else {
+        errors.check("metadata.name", name, check);
+    }
+    if kind.namespaced() {
+        match text(metadata, "namespace") {
+            "" => errors.required("metadata.namespace", ""),
+            namespace => errors.check("metadata.namespace", namespace, names::dns_label),
+        }
+    } else if !text(metadata, "namespace").is_empty() {
+        errors.forbidden("metadata.namespace", "not allowed on this type");
+    }
+    errors.not_negative("metadata.generation", &metadata["generation"]);
+    common_metadata(errors, metadata);
+    finalizers(errors, &metadata["finalizers"]);
+}
+
+fn common_metadata(errors: &mut Errors, metadata: &Value) {
+    labels(errors, "metadata.labels", &metadata["labels"]);
+    annotations(errors, "metadata.annotations", &metadata["annotations"]);
+    owner_references(errors, &metadata["ownerReferences"]);
+}
+
+fn labels(errors: &mut Errors, field: &str, labels: &Value) {
+    for (key, value) in entries(labels) {
+        errors.check(field, key, names::label_key);
+        errors.check(field, value.as_str().unwrap_or_default(), names::label_value);
+    }
+}
+
+fn annotations(errors: &mut Errors, field: &str, annotations: &Value) {
+    let mut size = 0;
+    for (key, value) in entries(annotations) {
+        // Case does not matter here, unlike in labels.
+        for broken in names::label_key(&key.to_lowercase()) {
+            errors.invalid(field, key.as_str(), broken);
+        }
+        size += key.len() + value.as_str().map_or(0, str::len);
+    }
+    if size > ANNOTATIONS_MOST {
+        errors.push(FieldError::too_long(field, ANNOTATIONS_MOST));
+    }
+}
+
+fn owner_references(errors: &mut Errors, references: &Value) {
+    let field = "metadata.ownerReferences";
+    let mut controller = String::new();
+    for reference in items(references) {
+        for (key, detail) in
+            [("apiVersion", "version must not be empty"), ("kind", "must not be empty"), ("name", "must not be empty"), ("uid", "must not be empty")]
+        {
+            if text(reference, key).is_empty() {
+                errors.invalid(format!("{field}.{key}"), "", detail);
+            }
+        }
+        if reference["apiVersion"] == "v1" && reference["kind"] == "Event" {
+            errors.invalid(field, reference.clone(), "/v1, Kind=Event is disallowed from being an owner");
+        }
+        if reference["controller"] == true {
+            let name = format!("{}/{}", text(reference, "kind"), text(reference, "name"));
+            if controller.is_empty() {
+                controller = name;
+            } else {
+                let detail = format!("Only one reference can have Controller set to true. Found \"true\" in references for {controller} and {name}");
+                errors.invalid(field, references.clone(), detail);
+            }
+        }
+    }
+}
+
+fn finalizers(errors: &mut Errors, finalizers: &Value) {
+    let field = "metadata.finalizers";
+    for finalizer in items(finalizers).iter().filter_map(Value::as_str) {
+        errors.check(field, finalizer, names::label_key);
+    }
+    let has = |name: &str| items(finalizers).iter().any(|it| it == name);
+    if has("orphan") && has("foregroundDeletion") {
+        errors.invalid(field, finalizers.clone(), "finalizer orphan and foregroundDeletion cannot be both set");
+    }
+}
+
+fn metadata_update(errors: &mut Errors, new: &Value, old: &Value) {
+    if !old["deletionTimestamp"].is_null() {
+        let added: Vec<String> = items(&new["finalizers"]).iter().filter(|it| !items(&old["finalizers"]).contains(it)).map(Value::to_string).collect();
+        if !added.is_empty() {
+            let detail = format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}", added.join(", "));
+            errors.forbidden("metadata.finalizers", detail);
+        }
+    }
+    for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        errors.immutable(&format!("metadata.{field}"), &new[field], &old[field]);
+    }
+    common_metadata(errors, new);
+}
+
+/// A `metav1.LabelSelector`.
+fn label_selector(errors: &mut Errors, field: &str, selector: &Value) {
+    labels(errors, &format!("{field}.matchLabels"), &selector["matchLabels"]);
+    for (at, expression) in items(&selector["matchExpressions"]).iter().enumerate() {
+        let field = format!("{field}.matchExpressions[{at}]");
+        let values = items(&expression["values"]);
+        match text(expression, "operator") {
+            "In" | "NotIn" if values.is_empty() => {
+                errors.required(format!("{field}.values"), "must be specified when `operator` is 'In' or 'NotIn'");
+            }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                errors.forbidden(format!("{field}.values"), "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => errors.invalid(format!("{field}.operator"), other, "not a valid selector operator"),
+        }
+        errors.check(&format!("{field}.key"), text(expression, "key"), names::label_key);
+        for (at, value) in values.iter().enumerate() {
+            errors.check(&format!("{field}.values[{at}]"), value.as_str().unwrap_or_default(), names::label_value);
+        }
+    }
+}
+
+fn is_empty_selector(selector: &Value) -> bool {
+    selector["matchLabels"].as_object().is_none_or(Map::is_empty) && items(&selector["matchExpressions"]).is_empty()
+}
+
+/// A count or a percentage that is not negative.
+fn count_or_percent(errors: &mut Errors, field: &str, value: &Value) {
+    match value {
+        Value::String(text) => {
+            for broken in names::percent(text) {
+                errors.invalid(field, text.as_str(), broken);
+            }
+        }
+        value => errors.not_negative(field, value),
+    }
+}
+
+/// A percentage without its sign, or the count itself; 0 for what is neither.
+fn amount(value: &Value) -> i64 {
+    match value {
+        Value::String(text) => text.strip_suffix('%').and_then(|it| it.parse().ok()).unwrap_or(0),
+        value => value.as_i64().unwrap_or(0),
+    }
+}
+
+fn not_over_all(errors: &mut Errors, field: &str, value: &Value) {
+    if value.is_string() && amount(value) > 100 {
+        errors.invalid(field, value.clone(), "must not be greater than 100%");
+    }
+}
+
+#[cfg(test)]
+mod tests;

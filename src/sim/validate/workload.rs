@@ -1,0 +1,356 @@
+//! Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers, Jobs and CronJobs.
+
+use serde_json::Value;
+
+use super::super::failure::{FieldError, Rule};
+use super::super::kinds::Kind;
+use super::super::selector;
+use super::{Errors, amount, count_or_percent, is_empty_selector, items, label_selector, names, not_over_all, pod, text};
+
+pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
+    let spec = &object["spec"];
+    match kind {
+        Kind::DEPLOYMENTS => deployment(errors, spec),
+        Kind::REPLICASETS => {
+            errors.not_negative("spec.replicas", &spec["replicas"]);
+            errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
+            required_selector(errors, spec, "deployment");
+            replica_set_template(errors, spec, "ReplicaSet");
+        }
+        Kind::STATEFULSETS => stateful_set(errors, spec),
+        Kind::DAEMONSETS => daemon_set(errors, spec),
+        Kind::REPLICATIONCONTROLLERS => {
+            errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
+            if spec["selector"].as_object().is_none_or(serde_json::Map::is_empty) {
+                errors.required("spec.selector", "");
+            }
+            errors.not_negative("spec.replicas", &spec["replicas"]);
+            if spec["template"].is_null() {
+                errors.required("spec.template", "");
+            } else {
+                matching_labels(errors, &selector::of_map(&spec["selector"]), &spec["template"]);
+                pod::template(errors, "spec.template", &spec["template"]);
+                always(errors, spec, "ReplicationController");
+            }
+        }
+        Kind::JOBS => job(errors, "spec", spec, true),
+        Kind::CRONJOBS => cron_job(errors, spec),
+        _ => {}
+    }
+}
+
+fn required_selector(errors: &mut Errors, spec: &Value, of: &str) {
+    if spec["selector"].is_null() {
+        errors.required("spec.selector", "");
+        return;
+    }
+    label_selector(errors, "spec.selector", &spec["selector"]);
+    if is_empty_selector(&spec["selector"]) {
+        errors.invalid("spec.selector", spec["selector"].clone(), format!("empty selector is invalid for {of}"));
+    }
+}
+
+fn matching_labels(errors: &mut Errors, selector: &Value, template: &Value) {
+    let labels = &template["metadata"]["labels"];
+    // An absent selector selects nothing, an empty one is refused elsewhere.
+    let judged = selector.is_null() || !is_empty_selector(selector);
+    if judged && !selector::matches_labels(selector, labels) {
+        errors.invalid("spec.template.metadata.labels", labels.clone(), "`selector` does not match template `labels`");
+    }
+}
+
+fn replica_set_template(errors: &mut Errors, spec: &Value, owner: &str) {
+    matching_labels(errors, &spec["selector"], &spec["template"]);
+    pod::template(errors, "spec.template", &spec["template"]);
+    always(errors, spec, owner);
+}
+
+/// What a template may not say where pods are to run for ever.
+fn always(errors: &mut Errors, spec: &Value, owner: &str) {
+    let template = &spec["template"]["spec"];
+    if template["restartPolicy"] != "Always" {
+        errors.unsupported("spec.template.spec.restartPolicy", &template["restartPolicy"], &["Always"]);
+    }
+    if !template["activeDeadlineSeconds"].is_null() {
+        errors.forbidden("spec.template.spec.activeDeadlineSeconds", format!("activeDeadlineSeconds in {owner} is not Supported"));
+    }
+}
+
+/// A strategy as the server's own type prints it.
+fn unknown_strategy(errors: &mut Errors, field: &str, strategy: &Value, supported: &[&str], rule: Rule) {
+    let shown = format!("{{\"Type\":{},\"RollingUpdate\":{}}}", strategy["type"], if strategy["rollingUpdate"].is_null() { "null" } else { "{}" });
+    let list: Vec<String> = supported.iter().map(|it| format!("\"{it}\"")).collect();
+    let detail =
+        if rule == Rule::NotSupported { format!("supported values: {}", list.join(", ")) } else { format!("must be '{}' or '{}'", supported[0], supported[1]) };
+    errors.push(FieldError::literal(rule, field, shown, detail));
+}
+
+fn deployment(errors: &mut Errors, spec: &Value) {
+    errors.not_negative("spec.replicas", &spec["replicas"]);
+    required_selector(errors, spec, "deployment");
+    replica_set_template(errors, spec, "ReplicaSet");
+    let strategy = &spec["strategy"];
+    let field = "spec.strategy.rollingUpdate";
+    match text(strategy, "type") {
+        "Recreate" => {
+            if !strategy["rollingUpdate"].is_null() {
+                errors.forbidden(field, "may not be specified when strategy `type` is 'Recreate'");
+            }
+        }
+        "RollingUpdate" => {
+            let (unavailable, surge) = (&strategy["rollingUpdate"]["maxUnavailable"], &strategy["rollingUpdate"]["maxSurge"]);
+            count_or_percent(errors, &format!("{field}.maxUnavailable"), unavailable);
+            count_or_percent(errors, &format!("{field}.maxSurge"), surge);
+            if amount(unavailable) == 0 && amount(surge) == 0 {
+                errors.invalid(format!("{field}.maxUnavailable"), unavailable.clone(), "may not be 0 when `maxSurge` is 0");
+            }
+            not_over_all(errors, &format!("{field}.maxUnavailable"), unavailable);
+        }
+        _ => unknown_strategy(errors, "spec.strategy", strategy, &["Recreate", "RollingUpdate"], Rule::NotSupported),
+    }
+    errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
+    errors.not_negative("spec.revisionHistoryLimit", &spec["revisionHistoryLimit"]);
+    if let Some(deadline) = spec["progressDeadlineSeconds"].as_i64() {
+        errors.not_negative("spec.progressDeadlineSeconds", &spec["progressDeadlineSeconds"]);
+        if deadline <= spec["minReadySeconds"].as_i64().unwrap_or(0) {
+            errors.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds");
+        }
+    }
+}
+
+fn stateful_set(errors: &mut Errors, spec: &Value) {
+    if !matches!(text(spec, "podManagementPolicy"), "OrderedReady" | "Parallel") {
+        errors.invalid("spec.podManagementPolicy", spec["podManagementPolicy"].clone(), "must be 'OrderedReady' or 'Parallel'");
+    }
+    let strategy = &spec["updateStrategy"];
+    let field = "spec.updateStrategy.rollingUpdate";
+    let rolling = &strategy["rollingUpdate"];
+    match text(strategy, "type") {
+        "OnDelete" => {
+            if !rolling.is_null() {
+                let shown = format!("{{\"Partition\":{},\"MaxUnavailable\":{}}}", rolling["partition"].as_i64().unwrap_or(0), rolling["maxUnavailable"]);
+                errors.push(FieldError::literal(Rule::Invalid, field, shown, "only allowed for updateStrategy 'RollingUpdate'"));
+            }
+        }
+        "RollingUpdate" => {
+            errors.not_negative(format!("{field}.partition"), &rolling["partition"]);
+            if !rolling["maxUnavailable"].is_null() {
+                let field = format!("{field}.maxUnavailable");
+                count_or_percent(errors, &field, &rolling["maxUnavailable"]);
+                if amount(&rolling["maxUnavailable"]) == 0 {
+                    errors.invalid(field.as_str(), rolling["maxUnavailable"].clone(), "cannot be 0");
+                }
+                not_over_all(errors, &field, &rolling["maxUnavailable"]);
+            }
+        }
+        _ => unknown_strategy(errors, "spec.updateStrategy", strategy, &["RollingUpdate", "OnDelete"], Rule::Invalid),
+    }
+    for field in ["whenDeleted", "whenScaled"] {
+        let policy = &spec["persistentVolumeClaimRetentionPolicy"][field];
+        if !policy.is_null() && policy != "Retain" && policy != "Delete" {
+            errors.unsupported(format!("spec.persistentVolumeClaimRetentionPolicy.{field}"), policy, &["Retain", "Delete"]);
+        }
+    }
+    errors.not_negative("spec.replicas", &spec["replicas"]);
+    errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
+    errors.not_negative("spec.ordinals.start", &spec["ordinals"]["start"]);
+    if !text(spec, "serviceName").is_empty() {
+        errors.check("spec.serviceName", text(spec, "serviceName"), names::dns_label);
+    }
+    required_selector(errors, spec, "statefulset");
+    matching_labels(errors, &spec["selector"], &spec["template"]);
+    // The claims' volumes are there before the template's own.
+    let mut template = spec["template"].clone();
+    let mut volumes: Vec<Value> = Vec::new();
+    for claim in items(&spec["volumeClaimTemplates"]) {
+        let name = claim["metadata"]["name"].clone();
+        volumes.push(serde_json::json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
+    }
+    if !volumes.is_empty() {
+        let own = items(&template["spec"]["volumes"]).iter().filter(|it| !volumes.iter().any(|claim| claim["name"] == it["name"])).cloned();
+        let all: Vec<Value> = volumes.iter().cloned().chain(own).collect();
+        template["spec"]["volumes"] = Value::Array(all);
+    }
+    pod::template(errors, "spec.template", &template);
+    always(errors, spec, "StatefulSet");
+}
+
+fn daemon_set(errors: &mut Errors, spec: &Value) {
+    label_selector(errors, "spec.selector", &spec["selector"]);
+    let labels = &spec["template"]["metadata"]["labels"];
+    if !selector::matches_labels(&spec["selector"], labels) {
+        errors.invalid("spec.template.metadata.labels", labels.clone(), "`selector` does not match template `labels`");
+    }
+    if !spec["selector"].is_null() && is_empty_selector(&spec["selector"]) {
+        errors.invalid("spec.selector", spec["selector"].clone(), "empty selector is invalid for daemonset");
+    }
+    pod::template(errors, "spec.template", &spec["template"]);
+    always(errors, spec, "DaemonSet");
+    errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
+    let strategy = &spec["updateStrategy"];
+    match text(strategy, "type") {
+        "OnDelete" => {}
+        "RollingUpdate" => {
+            let field = "spec.updateStrategy.rollingUpdate";
+            let (unavailable, surge) = (&strategy["rollingUpdate"]["maxUnavailable"], &strategy["rollingUpdate"]["maxSurge"]);
+            count_or_percent(errors, &format!("{field}.maxUnavailable"), unavailable);
+            count_or_percent(errors, &format!("{field}.maxSurge"), surge);
+            not_over_all(errors, &format!("{field}.maxUnavailable"), unavailable);
+            not_over_all(errors, &format!("{field}.maxSurge"), surge);
+            match (amount(unavailable) != 0, amount(surge) != 0) {
+                (true, true) => errors.invalid(format!("{field}.maxSurge"), surge.clone(), "may not be set when maxUnavailable is non-zero"),
+                (false, false) => errors.required(format!("{field}.maxUnavailable"), "cannot be 0 when maxSurge is 0"),
+                _ => {}
+            }
+        }
+        _ => unknown_strategy(errors, "spec.updateStrategy", strategy, &["RollingUpdate", "OnDelete"], Rule::NotSupported),
+    }
+    errors.not_negative("spec.revisionHistoryLimit", &spec["revisionHistoryLimit"]);
+}
+
+fn job(errors: &mut Errors, field: &str, spec: &Value, with_selector: bool) {
+    for name in ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "backoffLimitPerIndex", "maxFailedIndexes"] {
+        errors.not_negative(format!("{field}.{name}"), &spec[name]);
+    }
+    let mode = text(spec, "completionMode");
+    if !matches!(mode, "" | "NonIndexed" | "Indexed") {
+        errors.unsupported(format!("{field}.completionMode"), &spec["completionMode"], &["Indexed", "NonIndexed"]);
+    }
+    if mode == "Indexed" && spec["completions"].is_null() {
+        errors.required(format!("{field}.completions"), "when completion mode is Indexed");
+    }
+    if with_selector {
+        if spec["selector"].is_null() {
+            errors.required(format!("{field}.selector"), "");
+        } else {
+            label_selector(errors, &format!("{field}.selector"), &spec["selector"]);
+            let labels = &spec["template"]["metadata"]["labels"];
+            if !selector::matches_labels(&spec["selector"], labels) {
+                errors.invalid(format!("{field}.template.metadata.labels"), labels.clone(), "`selector` does not match template `labels`");
+            }
+        }
+    }
+    pod::template(errors, &format!("{field}.template"), &spec["template"]);
+    let policy = &spec["template"]["spec"]["restartPolicy"];
+    match policy.as_str().unwrap_or_default() {
+        "" | "Always" => errors.required(format!("{field}.template.spec.restartPolicy"), "valid values: \"OnFailure\", \"Never\""),
+        "OnFailure" | "Never" => {}
+        _ => errors.unsupported(format!("{field}.template.spec.restartPolicy"), policy, &["OnFailure", "Never"]),
+    }
+}
+
+fn cron_job(errors: &mut Errors, spec: &Value) {
+    let schedule = text(spec, "schedule");
+    if schedule.is_empty() {
+        errors.required("spec.schedule", "");
+    } else if let Some(why) = unreadable_schedule(schedule) {
+        errors.invalid("spec.schedule", schedule, why);
+    }
+    errors.not_negative("spec.startingDeadlineSeconds", &spec["startingDeadlineSeconds"]);
+    let policy = &spec["concurrencyPolicy"];
+    if !matches!(text(spec, "concurrencyPolicy"), "Allow" | "Forbid" | "Replace") {
+        errors.unsupported("spec.concurrencyPolicy", policy, &["Allow", "Forbid", "Replace"]);
+    }
+    job(errors, "spec.jobTemplate.spec", &spec["jobTemplate"]["spec"], false);
+    errors.not_negative("spec.successfulJobsHistoryLimit", &spec["successfulJobsHistoryLimit"]);
+    errors.not_negative("spec.failedJobsHistoryLimit", &spec["failedJobsHistoryLimit"]);
+}
+
+/// Why a schedule is not one; only its outline is judged here.
+fn unreadable_schedule(schedule: &str) -> Option<String> {
+    if schedule.starts_with('@') {
+        let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"].contains(&schedule) || schedule.starts_with("@every ");
+        return (!known).then(|| format!("unrecognized descriptor: {schedule}"));
+    }
+    let fields: Vec<&str> = schedule.split_whitespace().collect();
+    (fields.len() != 5).then(|| format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" ")))
+}
+
+/// What may not change.
+pub fn update(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
+    let (new_spec, old_spec) = (&object["spec"], &old["spec"]);
+    match kind {
+        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::DAEMONSETS => errors.immutable("spec.selector", &new_spec["selector"], &old_spec["selector"]),
+        Kind::STATEFULSETS => {
+            const MAY: [&str; 7] =
+                ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
+            let rest = |spec: &Value| {
+                let mut rest = spec.as_object().cloned().unwrap_or_default();
+                MAY.iter().for_each(|it| {
+                    rest.remove(*it);
+                });
+                rest
+            };
+            if rest(new_spec) != rest(old_spec) {
+                errors.forbidden(
+                    "spec",
+                    "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', \
+                     'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden",
+                );
+            }
+        }
+        Kind::JOBS => {
+            for field in ["completions", "selector", "template", "completionMode", "podFailurePolicy", "backoffLimitPerIndex"] {
+                let suspended = field == "template" && old_spec["suspend"] == true;
+                let elastic = field == "completions" && new_spec["completionMode"] == "Indexed" && new_spec["completions"] == new_spec["parallelism"];
+                if !suspended && !elastic {
+                    errors.immutable(&format!("spec.{field}"), &new_spec[field], &old_spec[field]);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The counts of a status.
+pub fn status(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
+    let status = &object["status"];
+    let count = |name: &str| status[name].as_i64().unwrap_or(0);
+    let counts: &[&str] = match kind {
+        Kind::DEPLOYMENTS => &[
+            "observedGeneration",
+            "replicas",
+            "updatedReplicas",
+            "readyReplicas",
+            "availableReplicas",
+            "unavailableReplicas",
+            "terminatingReplicas",
+            "collisionCount",
+        ],
+        Kind::REPLICASETS | Kind::REPLICATIONCONTROLLERS => {
+            &["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration", "terminatingReplicas"]
+        }
+        Kind::STATEFULSETS => &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration", "collisionCount"],
+        Kind::DAEMONSETS => &[
+            "currentNumberScheduled",
+            "numberMisscheduled",
+            "desiredNumberScheduled",
+            "numberReady",
+            "observedGeneration",
+            "updatedNumberScheduled",
+            "numberAvailable",
+            "numberUnavailable",
+            "collisionCount",
+        ],
+        _ => return,
+    };
+    for name in counts {
+        errors.not_negative(format!("status.{name}"), &status[*name]);
+    }
+    let of_all: &[&str] = match kind {
+        Kind::DEPLOYMENTS => &["updatedReplicas", "readyReplicas", "availableReplicas"],
+        Kind::STATEFULSETS => &["readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"],
+        Kind::DAEMONSETS => &[],
+        _ => &["fullyLabeledReplicas", "readyReplicas", "availableReplicas"],
+    };
+    for name in of_all.iter().filter(|it| count(it) > count("replicas")) {
+        errors.invalid(format!("status.{name}"), count(name), "cannot be greater than status.replicas");
+    }
+    if !of_all.is_empty() && count("availableReplicas") > count("readyReplicas") {
+        let detail = if kind == Kind::STATEFULSETS { "cannot be greater than status.readyReplicas" } else { "cannot be greater than readyReplicas" };
+        errors.invalid("status.availableReplicas", count("availableReplicas"), detail);
+    }
+    if count("collisionCount") < old["status"]["collisionCount"].as_i64().unwrap_or(0) {
+        errors.invalid("status.collisionCount", count("collisionCount"), "cannot be decremented");
+    }
+}

@@ -14,6 +14,7 @@ use rollsh::render::describe::{Around, Need, describe, needs};
 use rollsh::render::table::{Layout, Table, print_blocks};
 use serde_json::Value;
 
+/// kubectl in a namespace that goes when the test does.
 struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
@@ -112,6 +113,15 @@ impl Kubectl {
             let selection = Selection { namespace: Some(self.namespace.to_owned()), ..Selection::default() };
             cluster.table(&resource, &selection, Include::None).await.expect("a table")
         })
+    }
+}
+
+impl Drop for Kubectl {
+    fn drop(&mut self) {
+        // A test that failed leaves its objects to be looked at.
+        if !std::thread::panicking() {
+            self.run(&["delete", "namespace", self.namespace, "--wait=false"], "");
+        }
     }
 }
 

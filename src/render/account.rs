@@ -175,6 +175,7 @@ fn state(revision: &Revision) -> Option<String> {
     }
     match revision.completed {
         Some(true) => parts.push("completed".to_owned()),
+        Some(false) if revision.current => parts.push("not complete".to_owned()),
         Some(false) => parts.push("never completed".to_owned()),
         None => {}
     }
@@ -309,8 +310,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_history_is_kubectls_with_more_beside_it() {
-        let revisions =
-            [revision(3, "web-a", "shop/web:1", 0, 0, false), revision(4, "web-b", "shop/web:2", 2, 2, false), revision(10, "web-c", "shop/web:3", 2, 1, true)];
+        let revisions = [
+            revision(3, "web-a", "shop/web:1", 0, 0, false),
+            revision(4, "web-b", "shop/web:2", 2, 2, false),
+            Revision { completed: Some(false), ..revision(10, "web-c", "shop/web:3", 2, 1, true) },
+        ];
         assert_eq!(history_of_kubectl(&revisions), "REVISION  CHANGE-CAUSE\n3         release 3\n4         <none>\n10        <none>\n");
         assert_eq!(history_of_kubectl(&[]), "No rollout history found.");
         assert_eq!(
@@ -318,7 +322,7 @@ pub(super) mod tests {
             "REVISION   CHANGE-CAUSE   IMAGES       AGE   STATE
 3          release 3      shop/web:1   59m   completed
 4          <none>         shop/web:2   59m   2/2 ready, completed
-10         <none>         shop/web:3   59m   current, 1/2 ready
+10         <none>         shop/web:3   59m   current, 1/2 ready, not complete
 "
         );
     }

@@ -28,6 +28,29 @@ pub enum Tone {
     Name,
 }
 
+/// What a state contains that says that something is broken.
+const BAD: &[&str] = &[
+    "Err",
+    "BackOff",
+    "Crash",
+    "Fail",
+    "fail",
+    "Invalid",
+    "Killed",
+    "Evicted",
+    "Lost",
+    "Unknown",
+    "Cannot",
+    "Exceeded",
+    "ExitCode:",
+    "Signal:",
+    "Degraded",
+    "Unhealthy",
+    "stalled",
+    "missing",
+    "deleted",
+];
+
 impl Tone {
     pub fn style(self) -> Style {
         match self {
@@ -49,8 +72,9 @@ impl Tone {
             "Pending" | "ContainerCreating" | "PodInitializing" | "Terminating" | "SchedulingGated" | "Released" | "NotReady" => Tone::Watch,
             "progressing" | "paused" | "unobserved" | "superseded" | "stopped" | "timeout" => Tone::Watch,
             _ if state.starts_with("Init:") && state[5..].starts_with(|c: char| c.is_ascii_digit()) => Tone::Watch,
-            "" | "<none>" => Tone::Plain,
-            _ => Tone::Bad,
+            _ if BAD.iter().any(|part| state.contains(part)) => Tone::Bad,
+            // A custom resource says what it likes: an unknown word is no bad word.
+            _ => Tone::Plain,
         }
     }
 }
@@ -247,7 +271,11 @@ mod tests {
             ("CrashLoopBackOff", Tone::Bad),
             ("Init:0/2", Tone::Watch),
             ("Init:Error", Tone::Bad),
-            ("Init:", Tone::Bad),
+            ("Init:", Tone::Plain),
+            ("Synced", Tone::Plain),
+            ("failed", Tone::Bad),
+            ("CreateContainerConfigError", Tone::Bad),
+            ("OOMKilled", Tone::Bad),
             ("ContainerCreating", Tone::Watch),
             ("Completed", Tone::Dim),
             ("", Tone::Plain),

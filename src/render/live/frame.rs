@@ -42,6 +42,8 @@ impl Canvas {
 struct Counts {
     ready: i64,
     starting: i64,
+    /// Not ready, and in a state that says so: not yet doomed, as it may still pass.
+    failing: i64,
     doomed: i64,
     old: i64,
     leaving: i64,
@@ -60,6 +62,7 @@ impl Counts {
                 (true, true) => counts.doomed += 1,
                 (true, false) if leaving => counts.leaving += 1,
                 (true, false) if pod.ready => counts.ready += 1,
+                (true, false) if is_failing(pod) => counts.failing += 1,
                 (true, false) => counts.starting += 1,
                 (false, _) if leaving => counts.leaving += 1,
                 (false, _) => counts.old += 1,
@@ -77,6 +80,10 @@ fn is_doomed(pod: &Pod, status: &Status) -> bool {
     status.doomed.iter().any(|doomed| doomed.name == pod.name)
 }
 
+fn is_failing(pod: &Pod) -> bool {
+    !pod.ready && Tone::of_state(&pod.status) == Tone::Bad
+}
+
 /// A rollout in full: header, kubectl's sentence, two bars, a line for each pod (those in trouble first).
 pub fn rollout_frame(scene: &Scene, canvas: Canvas) -> Vec<Text> {
     let status = scene.status;
@@ -86,9 +93,6 @@ pub fn rollout_frame(scene: &Scene, canvas: Canvas) -> Vec<Text> {
     }
     // kubectl's sentence is a little longer than 80 columns.
     lines.extend(words::wrap(&status.message, canvas.columns.saturating_sub(2)).into_iter().map(|line| Text::plain(format!("  {line}"))));
-    if let Some(reason) = status.reason.as_deref().filter(|_| status.phase == Phase::Stalled) {
-        lines.push(Text::of(Tone::Bad, format!("  {reason}")));
-    }
     if status.phase != Phase::Missing {
         let counts = Counts::of(status);
         lines.push(
@@ -195,7 +199,12 @@ fn bar(parts: &[(i64, Tone, &str)], whole: i64, cells: usize, canvas: Canvas) ->
 
 fn new_bar(counts: Counts, desired: i64, cells: usize, canvas: Canvas) -> Text {
     let [ready, starting] = if canvas.unicode { ["█", "▒"] } else { ["#", "="] };
-    bar(&[(counts.ready, Tone::Good, ready), (counts.starting, Tone::Watch, starting), (counts.doomed, Tone::Bad, "!")], desired, cells, canvas)
+    bar(
+        &[(counts.ready, Tone::Good, ready), (counts.starting, Tone::Watch, starting), (counts.failing, Tone::Bad, "?"), (counts.doomed, Tone::Bad, "!")],
+        desired,
+        cells,
+        canvas,
+    )
 }
 
 fn old_bar(counts: Counts, desired: i64, cells: usize, canvas: Canvas) -> Text {
@@ -207,6 +216,9 @@ fn new_words(counts: Counts, desired: i64) -> Text {
     let mut text = Text::plain(format!("{}/{desired} ready", counts.ready));
     if counts.starting > 0 {
         text.push(Tone::Watch, format!(", {} starting", counts.starting));
+    }
+    if counts.failing > 0 {
+        text.push(Tone::Bad, format!(", {} failing", counts.failing));
     }
     if counts.doomed > 0 {
         text.push(Tone::Bad, format!(", {} doomed", counts.doomed));
@@ -228,10 +240,11 @@ fn pods(status: &Status, canvas: Canvas) -> Vec<Text> {
     // Those in trouble first, as the end of a long list is cut off.
     let rank = |pod: &Pod| match (is_doomed(pod, status), is_new(pod, status), pod.ready) {
         (true, ..) => 0,
-        (_, true, false) => 1,
-        (_, true, true) => 2,
-        (_, false, _) if pod.status == "Terminating" => 4,
-        _ => 3,
+        (_, true, false) if is_failing(pod) => 1,
+        (_, true, false) => 2,
+        (_, true, true) => 3,
+        (_, false, _) if pod.status == "Terminating" => 5,
+        _ => 4,
     };
     pods.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.name.cmp(&b.name)));
     let name = pods.iter().map(|pod| words::width(&pod.name)).max().unwrap_or(0);
@@ -249,8 +262,11 @@ fn pods(status: &Status, canvas: Canvas) -> Vec<Text> {
         if pod.restarts > 0 {
             line.push(Tone::Watch, format!("  {}", words::count(pod.restarts, "restart")));
         }
+        if pod.status == "Running" && !pod.ready {
+            line.push(Tone::Watch, "  not ready");
+        }
         lines.push(line);
-        if doomed && explained < EXPLAINED {
+        if (doomed || is_failing(pod)) && explained < EXPLAINED {
             explained += 1;
             let told = status.doomed.iter().find(|doomed| doomed.name == pod.name).unwrap_or(pod);
             // The line above shows the same word; what stands below must add something.
@@ -326,6 +342,22 @@ mod tests {
         );
         let ascii = drawn(&scene, 60, false);
         assert!(ascii.contains("  new ====!!!!....  0/3 ready, 1 starting, 1 doomed") || ascii.contains("  new =====!!!!!.....  0/3"), "{ascii}");
+    }
+
+    #[test]
+    fn a_pod_that_fails_but_may_still_pass_is_told_apart() {
+        let failing = pod("web-a", 5, "ImagePullBackOff", 0);
+        let waiting = Pod { ready: false, ..pod("web-b", 5, "Running", 0) };
+        let status = progressing(vec![waiting, failing], Vec::new());
+        let scene = Scene { status: &status, history: &[], elapsed_s: 1.0, timeout_left_s: None, progress_left_s: Some(30.2) };
+        let text = drawn(&scene, 100, false);
+        for line in [
+            "1s, deadline in 31s\n",
+            "  new =============?????????????.............  0/3 ready, 1 starting, 1 failing\n",
+            "  o web-a  #5  ImagePullBackOff   12s\n      Back-off pulling image \"shop/web:9\"\n  o web-b  #5  Running            12s  not ready\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
     }
 
     #[test]

@@ -65,9 +65,9 @@ enum Step {
 /// `StatefulSetController.sync` and `defaultStatefulSetControl` of 1.36.3; the gate MaxUnavailableStatefulSet is off, as by default.
 pub fn sync(world: &mut World, key: &Key) -> Result<()> {
     let Some(set) = client::get(world, Kind::STATEFULSETS, &key.namespace, &key.name) else { return Ok(()) };
-    let mut revisions = revision::list(world, &set)?;
+    let revisions = revision::list(world, &set)?;
     let pods = claim::claim(world, BY, Kind::STATEFULSETS, &set, Kind::PODS, |object| pod::is_member(&set, object))?;
-    let (current, update, collisions) = revision::choose(world, &set, &mut revisions)?;
+    let (current, update, collisions) = revision::choose(world, &set, &revisions)?;
     let min_ready_s = set["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
     let sync = Sync { set, current, update, collisions, min_ready_s, now: world.now() };
     let (status, failure) = sync.step(world, &pods);

@@ -9,8 +9,10 @@ use super::super::object::{deleting, name};
 use super::super::pods::is_available;
 use super::{Placed, Sync, eligible};
 
+type MaybePod<'a> = Option<&'a Arc<Value>>;
+
 /// The new and the old pod of a node; `None` when there is more than one of either.
-fn pair<'a>(sync: &Sync, pods: &'a [Arc<Value>]) -> Option<(Option<&'a Arc<Value>>, Option<&'a Arc<Value>>)> {
+fn pair<'a>(sync: &Sync, pods: &'a [Arc<Value>]) -> Option<(MaybePod<'a>, MaybePod<'a>)> {
     let (new, old): (Vec<_>, Vec<_>) = pods.iter().filter(|pod| !deleting(pod)).partition(|pod| sync.is_updated(pod));
     (new.len() <= 1 && old.len() <= 1).then(|| (new.first().copied(), old.first().copied()))
 }

@@ -27,7 +27,7 @@ pub fn list(world: &mut World, set: &Value) -> Result<Vec<Arc<Value>>> {
 ///
 /// # Source
 /// `getStatefulSetRevisions`.
-pub fn choose(world: &mut World, set: &Value, revisions: &mut Vec<Arc<Value>>) -> Result<(Arc<Value>, Arc<Value>, i64)> {
+pub fn choose(world: &mut World, set: &Value, revisions: &[Arc<Value>]) -> Result<(Arc<Value>, Arc<Value>, i64)> {
     let mut collisions = set["status"]["collisionCount"].as_i64().unwrap_or(0);
     let next = revisions.last().map_or(0, |last| number(last)) + 1;
     let patch = patch_of(set);

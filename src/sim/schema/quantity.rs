@@ -2,6 +2,36 @@
 //!
 //! Not here: comparing or adding them.
 
+/// A quantity as the server's own type holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    pub amount: Amount,
+    /// The text, where it was seen to be canonical when it was read.
+    pub text: Option<String>,
+    pub format: Format,
+}
+
+/// A number: `value` times ten to the power of `scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    Small {
+        value: i64,
+        scale: i32,
+    },
+    /// Beyond what the small form holds exactly; `scale` counts the digits of the fraction, the other way round.
+    Large {
+        value: i128,
+        scale: i32,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    DecimalExponent,
+    BinarySi,
+    DecimalSi,
+}
+
 /// The canonical form of a quantity: `1000m` is `1`, `0.5` is `500m`, `1024Mi` is `1Gi`.
 ///
 /// # Errors
@@ -13,82 +43,116 @@
 /// # Limits
 /// Numbers beyond 38 digits are refused as not numeric; the server caps them.
 pub fn canonical(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() {
-        return Err(WRONG_FORM);
-    }
-    let parts = split(text).ok_or(WRONG_FORM)?;
-    let suffix = Suffix::of(parts.suffix).ok_or(WRONG_SUFFIX)?;
-    if text == "0" {
-        return Ok("0".to_owned());
-    }
-    let shifted = format!("{}{}", parts.whole, parts.fraction);
-    let mut mantissa: i128 = shifted.parse().map_err(|_| WRONG_NUMBER)?;
-    let mut scale = -i32::try_from(parts.fraction.len()).map_err(|_| WRONG_NUMBER)?;
-    // The server keeps the text where its fast path sees that it is canonical already.
-    let digits = i32::try_from(shifted.len()).map_err(|_| WRONG_NUMBER)?;
-    let kept = match suffix {
-        Suffix::Decimal(exponent) | Suffix::Exponent(exponent) => {
-            let scale = scale + exponent;
-            digits <= 18 && scale >= NANO && scale % 3 == 0 && !shifted.ends_with("000") && !shifted.starts_with('0')
+    Quantity::parse(text).map(|quantity| quantity.to_text())
+}
+
+impl Quantity {
+    /// Reads a quantity.
+    ///
+    /// # Errors
+    /// As `canonical`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() {
+            return Err(WRONG_FORM);
         }
-        Suffix::Binary(exponent) => {
+        if text == "0" {
+            return Ok(Quantity { amount: Amount::Small { value: 0, scale: 0 }, text: Some(text.to_owned()), format: Format::DecimalSi });
+        }
+        let parts = split(text).ok_or(WRONG_FORM)?;
+        let suffix = Suffix::of(parts.suffix).ok_or(WRONG_SUFFIX)?;
+        let shifted = format!("{}{}", parts.whole, parts.fraction);
+        let sign = if parts.negative { -1 } else { 1 };
+        let number: i128 = shifted.parse().map_err(|_| WRONG_NUMBER)?;
+        let digits = i32::try_from(shifted.len()).map_err(|_| WRONG_NUMBER)?;
+        let places = i32::try_from(parts.fraction.len()).map_err(|_| WRONG_NUMBER)?;
+        // How many digits are left of those that the small form holds for sure; none for fractions of binary units.
+        let (precision, factor, exponent, mut format) = match suffix {
+            Suffix::Decimal(exponent) => (SMALL_DIGITS - digits, 1, exponent, Format::DecimalSi),
+            Suffix::Exponent(exponent) => (SMALL_DIGITS - digits, 1, exponent, Format::DecimalExponent),
             // 3/10 of a power of two's exponent is about its count of digits.
-            parts.fraction.is_empty()
-                && 15 - digits - exponent * 3 / 10 > 0
-                && mantissa & 7 != 0
-                && mantissa.checked_mul(1 << exponent).is_some_and(|all| all <= MAX)
+            Suffix::Binary(power) if parts.fraction.is_empty() => (15 - digits - power * 3 / 10 - 1, 1 << power, 0, Format::BinarySi),
+            Suffix::Binary(power) => (-1, 1_i128 << power, 0, Format::BinarySi),
+        };
+        let scale = exponent - places;
+        if precision >= 0
+            && scale >= NANO
+            && let Some(value) = number.checked_mul(factor).and_then(|value| i64::try_from(value).ok())
+        {
+            let kept = match format {
+                Format::BinarySi => number & 7 != 0,
+                _ => scale % 3 == 0 && !shifted.ends_with("000") && !shifted.starts_with('0'),
+            };
+            return Ok(Quantity { amount: Amount::Small { value: sign as i64 * value, scale }, text: kept.then(|| text.to_owned()), format });
         }
-    };
-    if kept {
-        return Ok(text.to_owned());
-    }
-    match suffix {
-        Suffix::Decimal(exponent) | Suffix::Exponent(exponent) => scale += exponent,
-        Suffix::Binary(exponent) => mantissa = mantissa.checked_mul(1 << exponent).ok_or(WRONG_NUMBER)?,
-    }
-    if matches!(suffix, Suffix::Binary(_)) && 10_i128.checked_pow(scale.unsigned_abs()).is_some_and(|unit| mantissa / unit > MAX) {
-        (mantissa, scale) = (MAX, 0);
-    }
-    while scale < NANO {
-        // What is too small to hold is rounded away from zero.
-        mantissa = mantissa / 10 + i128::from(mantissa % 10 != 0);
-        scale += 1;
-    }
-    if mantissa == 0 {
-        return Ok("0".to_owned());
-    }
-    while mantissa % 10 == 0 {
-        mantissa /= 10;
-        scale += 1;
-    }
-    let sign = if parts.negative { "-" } else { "" };
-    if matches!(suffix, Suffix::Binary(_)) && scale >= 0 {
-        let mut whole = mantissa.checked_mul(10_i128.checked_pow(scale.unsigned_abs()).ok_or(WRONG_NUMBER)?).ok_or(WRONG_NUMBER)?;
-        if whole >= 1024 {
-            let mut power = 0;
-            while whole % 1024 == 0 && power + 1 < BINARY.len() {
-                whole /= 1024;
-                power += 1;
+        let mut value = number.checked_mul(factor).ok_or(WRONG_NUMBER)?;
+        let mut scale = -scale;
+        if value != 0 {
+            // What is too small to hold is rounded away from zero.
+            while scale > -NANO {
+                value = value / 10 + i128::from(value % 10 != 0);
+                scale -= 1;
             }
-            return Ok(format!("{sign}{whole}{}", BINARY[power]));
+            let up = 10_i128.checked_pow((-NANO - scale).unsigned_abs()).ok_or(WRONG_NUMBER)?;
+            (value, scale) = (value.checked_mul(up).ok_or(WRONG_NUMBER)?, -NANO);
         }
+        if format == Format::BinarySi {
+            let unit = 10_i128.pow(scale.unsigned_abs());
+            if value / unit > MAX {
+                (value, scale) = (MAX, 0);
+            } else if value > 0 && value < unit {
+                format = Format::DecimalSi;
+            }
+        }
+        Ok(Quantity { amount: Amount::Large { value: sign * value, scale }, text: None, format })
     }
-    match scale.rem_euclid(3) {
-        1 => (mantissa, scale) = (mantissa * 10, scale - 1),
-        2 => (mantissa, scale) = (mantissa * 100, scale - 2),
-        _ => {}
+
+    fn to_text(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
+        let (value, mut scale) = match self.amount {
+            Amount::Small { value, scale } => (i128::from(value), scale),
+            Amount::Large { value, scale } => (value, -scale),
+        };
+        let sign = if value < 0 { "-" } else { "" };
+        let mut mantissa = value.abs();
+        if mantissa == 0 {
+            return "0".to_owned();
+        }
+        while mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale += 1;
+        }
+        if self.format == Format::BinarySi && scale >= 0 {
+            let mut whole = mantissa.saturating_mul(10_i128.saturating_pow(scale.unsigned_abs()));
+            if whole >= 1024 {
+                let mut power = 0;
+                while whole % 1024 == 0 && power + 1 < BINARY.len() {
+                    whole /= 1024;
+                    power += 1;
+                }
+                return format!("{sign}{whole}{}", BINARY[power]);
+            }
+        }
+        match scale.rem_euclid(3) {
+            1 => (mantissa, scale) = (mantissa * 10, scale - 1),
+            2 => (mantissa, scale) = (mantissa * 100, scale - 2),
+            _ => {}
+        }
+        let unit = match self.format {
+            Format::DecimalExponent if scale == 0 => String::new(),
+            Format::DecimalExponent => format!("e{scale}"),
+            _ => DECIMAL.iter().find(|(_, exponent)| *exponent == scale).map_or_else(String::new, |(unit, _)| (*unit).to_owned()),
+        };
+        format!("{sign}{mantissa}{unit}")
     }
-    let unit = match suffix {
-        Suffix::Exponent(_) if scale == 0 => String::new(),
-        Suffix::Exponent(_) => format!("e{scale}"),
-        _ => DECIMAL.iter().find(|(_, exponent)| *exponent == scale).map_or_else(String::new, |(unit, _)| (*unit).to_owned()),
-    };
-    Ok(format!("{sign}{mantissa}{unit}"))
 }
 
 const WRONG_FORM: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 const WRONG_NUMBER: &str = "unable to parse numeric part of quantity";
 const WRONG_SUFFIX: &str = "unable to parse quantity's suffix";
+/// As many digits fit the small form whatever they are.
+const SMALL_DIGITS: i32 = 18;
 /// The smallest power of ten that a quantity holds.
 const NANO: i32 = -9;
 /// What the server caps quantities with binary units at.

@@ -17,7 +17,7 @@ use crate::resource::{Resource, Target};
 use crate::rollout::change::Change;
 use crate::rollout::undo::To;
 use crate::rollout::workload::Workload;
-use crate::rollout::{apply, delete, image, metadata, undo};
+use crate::rollout::{apply, delete, image, metadata, patch, undo};
 use crate::session::Session;
 use crate::session::make::Made;
 
@@ -120,6 +120,23 @@ const FUNCTIONS: &[Function] = &[
         }],
         source: "kubectl apply --server-side",
         body: Body::Flow(apply_all),
+    },
+    Function {
+        name: "patch",
+        params: &[TARGET, Param::new("patch", Kind::Map), OPTIONS],
+        options: terms![],
+        returns: RETURNS,
+        summary: "Merges a map into an object: () removes a key, arrays are replaced whole.",
+        details: "Keys are the API's own (camelCase).",
+        errors: WRITE_ERRORS,
+        examples: &[Example { script: r#"patch("deploy/web", #{spec: #{minReadySeconds: 5}}); print(object("deploy/web").spec.minReadySeconds)"#, prints: "5\n" }],
+        source: "kubectl patch --type=merge",
+        body: Body::Change(|call| {
+            let target = call.target("target")?;
+            let body = call.arg("patch").map(json).unwrap_or_default();
+            let before = object(call, &target)?;
+            Ok(patch::patch(&target, &before, &body)?)
+        }),
     },
     Function {
         name: "delete",

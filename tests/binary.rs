@@ -179,7 +179,7 @@ fn results_go_to_stdout_and_notices_to_stderr() {
 fn a_dry_run_shows_the_diff_and_changes_nothing() {
     let script = r#"
         let change = set_image("deploy/web", "web=shop/web:4");
-        print(change.diff.contains("+      - image: shop/web:4"));
+        print(change.diff.contains("+        image: shop/web:4"));
         print(change.dry_run);
         print(object("deploy/web").spec.template.spec.containers[0].image);
     "#;

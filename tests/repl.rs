@@ -96,12 +96,15 @@ impl Terminal {
     /// Types a line and waits until the prompt is back.
     #[track_caller]
     fn enter(&mut self, line: &str) {
+        let waits = |screen: &str| screen.lines().last().is_some_and(|line| line.trim_end().ends_with('>'));
+        // Keys that come while a line still runs would be echoed by the terminal itself.
+        self.wait_until("the prompt", waits);
         let prompts = |screen: &str| screen.lines().filter(|line| line.contains("> ") || line.ends_with('>')).count();
         self.press("\x0c");
         self.wait_until("an empty screen", |screen| prompts(screen) == 1);
         self.press(line);
         self.press("\r");
-        self.wait_until("the next prompt", |screen| prompts(screen) >= 2 && screen.lines().last().is_some_and(|line| line.trim_end().ends_with('>')));
+        self.wait_until("the next prompt", |screen| prompts(screen) >= 2 && waits(screen));
     }
 
     fn ended(&mut self) -> ExitStatus {
@@ -144,7 +147,7 @@ fn an_undo_shows_its_diff_and_the_session_goes_on() {
     let mut terminal = shop();
     terminal.enter("undo(\"deploy/web\")");
     terminal.wait_for("deployment.apps/web rolled back");
-    terminal.wait_for("+      - image: shop/web:2");
+    terminal.wait_for("image: shop/web:2");
     terminal.enter("wait(\"deploy/web\").outcome");
     terminal.wait_for("complete");
 }
@@ -193,9 +196,11 @@ fn exit_leaves_with_its_code() {
 #[test]
 fn an_input_that_is_not_whole_goes_on_in_the_next_line() {
     let mut terminal = shop();
-    terminal.press("fn double(x) {\r");
-    terminal.press("x * 2\r");
-    terminal.press("}\r");
+    for line in ["fn double(x) {", "x * 2", "}"] {
+        terminal.press(line);
+        terminal.press("\r");
+    }
+    terminal.wait_until("the next prompt", |screen| screen.matches("sim/default>").count() == 2);
     terminal.enter("double(21)");
     terminal.wait_for("42");
 }

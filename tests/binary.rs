@@ -146,7 +146,8 @@ fn a_deadline_that_runs_out_ends_with_124() {
 fn signals_end_a_run_with_130_and_143() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         // Wall time: on a simulated cluster the sleep would be over before the signal comes.
-        for script in ["print(\"ready\"); sleep(3600)", "print(\"ready\"); loop { let x = 1; }", "print(\"ready\"); try { sleep(3600) } catch (e) { exit(0) }"] {
+        for script in ["print(\"ready\"); sleep(3600)", "print(\"ready\"); loop { let x = 1; }", "print(\"ready\"); try { sleep(3600) } catch (e) { exit(0) }"]
+        {
             let mut child = rollsh().arg("eval").arg(script).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
             let mut first = [0; 6];
             std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut first).expect("it runs");

@@ -32,7 +32,8 @@ fn a_rival_edit_between_decision_and_write_gives_conflict_and_loses_nothing() {
         shell.must(r#"set_image("deploy/web", "web=shop/web:rival"); annotate("deploy/web", #{"example.com/rival": "was here"});"#);
         let refused = session.make(&change, Terms::default());
         assert!(matches!(&refused, Err(Stop::Error(error)) if error.kind() == rollsh::error::ErrorKind::Conflict), "{refused:?}");
-        let left = shell.must(r#"let o = object("deploy/web"); print(o.spec.template.spec.containers[0].image); print(o.metadata.annotations["example.com/rival"]);"#);
+        let left =
+            shell.must(r#"let o = object("deploy/web"); print(o.spec.template.spec.containers[0].image); print(o.metadata.annotations["example.com/rival"]);"#);
         assert_eq!(left, "shop/web:rival\nwas here\n");
     });
 }

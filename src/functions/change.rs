@@ -129,7 +129,10 @@ const FUNCTIONS: &[Function] = &[
         summary: "Merges a map into an object: () removes a key, arrays are replaced whole.",
         details: "Keys are the API's own (camelCase).",
         errors: WRITE_ERRORS,
-        examples: &[Example { script: r#"patch("deploy/web", #{spec: #{minReadySeconds: 5}}); print(object("deploy/web").spec.minReadySeconds)"#, prints: "5\n" }],
+        examples: &[Example {
+            script: r#"patch("deploy/web", #{spec: #{minReadySeconds: 5}}); print(object("deploy/web").spec.minReadySeconds)"#,
+            prints: "5\n",
+        }],
         source: "kubectl patch --type=merge",
         body: Body::Change(|call| {
             let target = call.target("target")?;

@@ -1,14 +1,24 @@
 //! Tables: what `kubectl get` shows, row by row, as the API server computes it at the time of the answer.
 //!
-//! The columns are data (`tables.json`); the cells of each kind stand in the modules below.
+//! The columns are data (`tables.json`); the cells of each kind stand in the modules below, wide ones always included: the client hides them.
+//!
+//! # Source
+//! kubernetes 1.36.3 `pkg/printers/internalversion/printers.go`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::kinds::Kind;
+
+mod age;
+mod cluster;
+mod config;
+mod network;
+mod pod;
+mod workload;
 
 /// The columns of each collection, by its path.
 static COLUMNS: LazyLock<BTreeMap<String, Vec<Value>>> = LazyLock::new(|| {
@@ -36,12 +46,111 @@ pub fn columns(kind: Kind) -> &'static [Value] {
 }
 
 /// The cells of one object's row, one for each column.
-pub fn cells(_kind: Kind, object: &Value, _now: Timestamp) -> Vec<Value> {
-    vec![object["metadata"]["name"].clone()]
+pub fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
+    let row = Row { object, now };
+    match kind {
+        Kind::PODS => pod::cells(&row),
+        Kind::DEPLOYMENTS => workload::deployment(&row),
+        Kind::REPLICASETS => workload::replica_set(&row),
+        Kind::REPLICATIONCONTROLLERS => workload::replication_controller(&row),
+        Kind::STATEFULSETS => workload::stateful_set(&row),
+        Kind::DAEMONSETS => workload::daemon_set(&row),
+        Kind::CONTROLLERREVISIONS => workload::controller_revision(&row),
+        Kind::JOBS => workload::job(&row),
+        Kind::CRONJOBS => workload::cron_job(&row),
+        Kind::HORIZONTALPODAUTOSCALERS | Kind::HORIZONTALPODAUTOSCALERS_V1 => workload::autoscaler(&row),
+        Kind::PODDISRUPTIONBUDGETS => workload::disruption_budget(&row),
+        Kind::PODTEMPLATES => workload::pod_template(&row),
+        Kind::EVENTS | Kind::NEW_EVENTS => cluster::event(&row),
+        Kind::NODES => cluster::node(&row),
+        Kind::NAMESPACES => vec![row.name(), row.text("/status/phase").into(), row.age()],
+        Kind::PERSISTENTVOLUMES => cluster::volume(&row),
+        Kind::PERSISTENTVOLUMECLAIMS => cluster::claim(&row),
+        Kind::RESOURCEQUOTAS => cluster::quota(&row),
+        Kind::COMPONENTSTATUSES => cluster::component(&row),
+        Kind::CONFIGMAPS => vec![row.name(), (row.size("/data") + row.size("/binaryData")).into(), row.age()],
+        Kind::SECRETS => vec![row.name(), row.text("/type").into(), row.size("/data").into(), row.age()],
+        Kind::SERVICEACCOUNTS => vec![row.name(), row.age()],
+        Kind::LEASES => vec![row.name(), row.text("/spec/holderIdentity").into(), row.age()],
+        Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => config::binding(&row),
+        Kind::SERVICES => network::service(&row),
+        Kind::ENDPOINTS => network::endpoints(&row),
+        Kind::ENDPOINTSLICES => network::endpoint_slice(&row),
+        Kind::INGRESSES => network::ingress(&row),
+        Kind::INGRESSCLASSES => network::ingress_class(&row),
+        Kind::NETWORKPOLICIES => vec![row.name(), network::or_none(&super::selector::label_selector_text(&object["spec"]["podSelector"])).into(), row.age()],
+        _ if kind.plural() == "servicecidrs" => vec![row.name(), row.joined("/spec/cidrs").into(), row.age()],
+        _ if kind.plural() == "ipaddresses" => vec![row.name(), network::parent(&row).into(), row.age()],
+        _ => vec![row.name(), object["metadata"]["creationTimestamp"].clone()],
+    }
 }
 
 /// What a row says about its object besides the cells: of a pod, that it has ended.
-pub fn conditions(kind: Kind, object: &Arc<Value>) -> Option<Value> {
-    let phase = object["status"]["phase"].as_str().filter(|it| kind == Kind::PODS && matches!(*it, "Succeeded" | "Failed"))?;
-    Some(json!([{ "type": "Completed", "status": "True", "reason": phase, "message": "The pod has completed." }]))
+pub fn conditions(kind: Kind, object: &Value) -> Option<Value> {
+    let phase = object["status"]["phase"].as_str().filter(|_| kind == Kind::PODS)?;
+    let message = match phase {
+        "Succeeded" => "The pod has completed successfully.",
+        "Failed" => "The pod failed.",
+        _ => return None,
+    };
+    Some(json!([{ "type": "Completed", "status": "True", "reason": phase, "message": message }]))
 }
+
+/// One object on its way into a row.
+struct Row<'a> {
+    object: &'a Value,
+    now: Timestamp,
+}
+
+impl Row<'_> {
+    fn name(&self) -> Value {
+        self.object["metadata"]["name"].clone()
+    }
+
+    /// The text at a JSON pointer; empty where there is none.
+    fn text(&self, pointer: &str) -> &str {
+        self.object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn number(&self, pointer: &str) -> i64 {
+        self.object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    fn size(&self, pointer: &str) -> usize {
+        match self.object.pointer(pointer) {
+            Some(Value::Object(map)) => map.len(),
+            Some(Value::Array(list)) => list.len(),
+            _ => 0,
+        }
+    }
+
+    fn list(&self, pointer: &str) -> &[Value] {
+        self.object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    fn joined(&self, pointer: &str) -> String {
+        self.list(pointer).iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+    }
+
+    fn age(&self) -> Value {
+        self.since("/metadata/creationTimestamp").into()
+    }
+
+    /// How long ago the time at a pointer was.
+    fn since(&self, pointer: &str) -> String {
+        age::since(self.object.pointer(pointer), self.now)
+    }
+
+    fn selector(&self) -> String {
+        network::or_none(&super::selector::label_selector_text(&self.object["spec"]["selector"]))
+    }
+
+    /// Names and images of the containers at a pointer.
+    fn containers(&self, pointer: &str) -> [Value; 2] {
+        let column = |field: &str| self.list(pointer).iter().map(|it| it[field].as_str().unwrap_or_default()).collect::<Vec<_>>().join(",");
+        [column("name").into(), column("image").into()]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,31 +3,31 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::{Value, json};
 
 use super::super::trial::Trial;
 
-const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 
-fn map(name: &str, value: &str) -> Value {
-    json!({ "metadata": { "name": name, "labels": { "v": value } }, "data": { "value": value } })
+fn secret(name: &str, value: &str) -> Value {
+    json!({ "metadata": { "name": name, "labels": { "v": value } }, "data": { "value": "MQ==" } })
 }
 
 #[test]
 fn an_object_is_made_read_listed_and_deleted() {
     let trial = Trial::new();
-    let made = trial.good("POST", MAPS, map("a", "1"));
-    assert_eq!((made["kind"].as_str(), made["metadata"]["namespace"].as_str()), (Some("ConfigMap"), Some("default")));
-    assert_eq!(trial.good("GET", &format!("{MAPS}/a"), Value::Null), made);
-    let list = trial.good("GET", MAPS, Value::Null);
-    assert_eq!((list["kind"].as_str(), list["items"].as_array().map(Vec::len)), (Some("ConfigMapList"), Some(1)));
+    let made = trial.good("POST", SECRETS, secret("a", "1"));
+    assert_eq!((made["kind"].as_str(), made["metadata"]["namespace"].as_str()), (Some("Secret"), Some("default")));
+    assert_eq!(trial.good("GET", &format!("{SECRETS}/a"), Value::Null), made);
+    let list = trial.good("GET", SECRETS, Value::Null);
+    assert_eq!((list["kind"].as_str(), list["items"].as_array().map(Vec::len)), (Some("SecretList"), Some(1)));
     assert!(list["items"][0]["kind"].is_null(), "items do not repeat their kind");
-    let status = trial.good("DELETE", &format!("{MAPS}/a"), Value::Null);
-    assert_eq!((status["status"].as_str(), status["details"]["kind"].as_str()), (Some("Success"), Some("configmaps")));
-    assert_eq!(trial.bad("GET", &format!("{MAPS}/a"), Value::Null), (404, r#"configmaps "a" not found"#.to_owned()));
+    let status = trial.good("DELETE", &format!("{SECRETS}/a"), Value::Null);
+    assert_eq!((status["status"].as_str(), status["details"]["kind"].as_str()), (Some("Success"), Some("secrets")));
+    assert_eq!(trial.bad("GET", &format!("{SECRETS}/a"), Value::Null), (404, r#"secrets "a" not found"#.to_owned()));
 }
 
 #[test]
@@ -41,14 +41,14 @@ fn wrong_requests_are_refused_as_the_real_server_refuses_them() {
         ("GET", "/api/v1/pods?fieldSelector=foo%3Dbar", Value::Null, 400, "field label not supported: foo"),
         (
             "POST",
-            MAPS,
+            SECRETS,
             json!({ "kind": "Foo", "apiVersion": "v1" }),
             400,
-            r#"Foo in version "v1" cannot be handled as a ConfigMap: no kind "Foo" is registered for version "v1" in scheme "pkg/runtime/scheme.go:111""#,
+            r#"Foo in version "v1" cannot be handled as a Secret: no kind "Foo" is registered for version "v1" in scheme "pkg/runtime/scheme.go:111""#,
         ),
         (
             "POST",
-            MAPS,
+            SECRETS,
             json!({ "metadata": { "name": "a", "namespace": "foo" } }),
             400,
             "the namespace of the provided object does not match the namespace sent on the request",
@@ -65,21 +65,21 @@ fn wrong_requests_are_refused_as_the_real_server_refuses_them() {
     }
     let (code, _, text) = trial.send("GET", "/apis/nosuch/v1", "", "", "");
     assert_eq!((code, text.as_str()), (404, "404 page not found\n"));
-    let (code, _, text) = trial.send("POST", MAPS, "", "application/json", r#"{"a":"#);
+    let (code, _, text) = trial.send("POST", SECRETS, "", "application/json", r#"{"a":"#);
     assert!(code == 400 && text.contains("json parse error: unexpected end of JSON input ({\\\"a\\\":)"), "{text}");
 }
 
 #[test]
 fn a_watch_tells_what_enters_and_leaves_its_selection() {
     let trial = Trial::new();
-    trial.good("POST", MAPS, map("a", "1"));
-    let version = trial.good("GET", MAPS, Value::Null)["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
-    let mut changed = trial.good("GET", &format!("{MAPS}/a"), Value::Null);
+    trial.good("POST", SECRETS, secret("a", "1"));
+    let version = trial.good("GET", SECRETS, Value::Null)["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
+    let mut changed = trial.good("GET", &format!("{SECRETS}/a"), Value::Null);
     changed["metadata"]["labels"]["v"] = "2".into();
-    let changed = trial.good("PUT", &format!("{MAPS}/a"), changed);
-    trial.good("DELETE", &format!("{MAPS}/a"), Value::Null);
+    let changed = trial.good("PUT", &format!("{SECRETS}/a"), changed);
+    trial.good("DELETE", &format!("{SECRETS}/a"), Value::Null);
     for (selector, expected) in [("v=1", &["DELETED 1"][..]), ("v=2", &["ADDED 2", "DELETED 2"]), ("", &["MODIFIED 2", "DELETED 2"]), ("v=3", &[])] {
-        let path = format!("{MAPS}?watch=1&timeoutSeconds=5&resourceVersion={version}&labelSelector={selector}");
+        let path = format!("{SECRETS}?watch=1&timeoutSeconds=5&resourceVersion={version}&labelSelector={selector}");
         let (_, _, text) = trial.send("GET", &path, "application/json", "", "");
         let lines: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).expect("JSON")).collect();
         let shown: Vec<String> = lines
@@ -96,8 +96,8 @@ fn a_watch_tells_what_enters_and_leaves_its_selection() {
 #[test]
 fn a_streaming_list_ends_with_a_bookmark_and_goes_on() {
     let trial = Trial::new();
-    trial.good("POST", MAPS, map("a", "1"));
-    let path = format!("{MAPS}?watch=1&timeoutSeconds=90&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+    trial.good("POST", SECRETS, secret("a", "1"));
+    let path = format!("{SECRETS}?watch=1&timeoutSeconds=90&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
     let (_, _, text) = trial.send("GET", &path, "application/json", "", "");
     let lines: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).expect("JSON")).collect();
     let kinds: Vec<&str> = lines.iter().filter_map(|it| it["type"].as_str()).collect();
@@ -109,26 +109,26 @@ fn a_streaming_list_ends_with_a_bookmark_and_goes_on() {
 #[test]
 fn a_compacted_version_is_gone() {
     let trial = Trial::new();
-    trial.good("POST", MAPS, map("a", "1"));
-    trial.good("POST", MAPS, map("b", "1"));
+    trial.good("POST", SECRETS, secret("a", "1"));
+    trial.good("POST", SECRETS, secret("b", "1"));
     trial.sim.with(|world| world.store.compact());
-    let (code, message) = trial.bad("GET", &format!("{MAPS}?watch=1&resourceVersion=1"), Value::Null);
+    let (code, message) = trial.bad("GET", &format!("{SECRETS}?watch=1&resourceVersion=1"), Value::Null);
     assert!(code == 410 && message.starts_with("too old resource version: 1 ("), "{message}");
 }
 
 #[test]
 fn the_client_of_kube_works_on_it() {
     let trial = Trial::new();
-    trial.good("POST", MAPS, map("a", "1"));
+    trial.good("POST", SECRETS, secret("a", "1"));
     let sim = trial.sim.clone();
     trial.runtime.block_on(async {
         let client = kube::Client::new(sim.service(), "default");
-        let maps: Api<ConfigMap> = Api::default_namespaced(client.clone());
-        assert_eq!(maps.get("a").await.expect("it is there").data.expect("data")["value"], "1");
-        assert_eq!(maps.list(&ListParams::default().limit(1)).await.expect("a list").items.len(), 1);
+        let secrets: Api<Secret> = Api::default_namespaced(client.clone());
+        assert_eq!(secrets.get("a").await.expect("it is there").data.expect("data")["value"].0, b"1");
+        assert_eq!(secrets.list(&ListParams::default().limit(1)).await.expect("a list").items.len(), 1);
         assert_eq!(client.apiserver_version().await.expect("a version").git_version, "v1.36.3");
         for config in [watcher::Config::default(), watcher::Config::default().streaming_lists()] {
-            let mut events = Box::pin(watcher(maps.clone(), config).applied_objects());
+            let mut events = Box::pin(watcher(secrets.clone(), config).applied_objects());
             let seen = tokio::time::timeout(Duration::from_secs(5), events.next()).await.expect("in time").expect("an event").expect("no error");
             assert_eq!(seen.metadata.name.as_deref(), Some("a"));
         }
@@ -210,13 +210,13 @@ fn the_status_has_a_face_of_its_own() {
 #[test]
 fn dry_runs_answer_and_store_nothing() {
     let trial = Trial::new();
-    let before = trial.good("GET", MAPS, Value::Null)["metadata"]["resourceVersion"].clone();
-    let made = trial.good("POST", &format!("{MAPS}?dryRun=All"), map("a", "1"));
+    let before = trial.good("GET", SECRETS, Value::Null)["metadata"]["resourceVersion"].clone();
+    let made = trial.good("POST", &format!("{SECRETS}?dryRun=All"), secret("a", "1"));
     assert!(made["metadata"]["uid"].is_string());
-    let after = trial.good("GET", MAPS, Value::Null);
+    let after = trial.good("GET", SECRETS, Value::Null);
     assert_eq!((after["items"].as_array().map(Vec::len), &after["metadata"]["resourceVersion"]), (Some(0), &before));
     assert_eq!(
-        trial.bad("POST", &format!("{MAPS}?dryRun=Foo"), map("a", "1")),
+        trial.bad("POST", &format!("{SECRETS}?dryRun=Foo"), secret("a", "1")),
         (422, r#"CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Foo"]: supported values: "All""#.to_owned())
     );
 }
@@ -224,29 +224,29 @@ fn dry_runs_answer_and_store_nothing() {
 #[test]
 fn a_finalizer_keeps_an_object_until_it_is_dropped() {
     let trial = Trial::new();
-    let path = format!("{MAPS}/a");
-    let mut object = map("a", "1");
+    let path = format!("{SECRETS}/a");
+    let mut object = secret("a", "1");
     object["metadata"]["finalizers"] = json!(["x.y/z"]);
-    let made = trial.good("POST", MAPS, object);
+    let made = trial.good("POST", SECRETS, object);
     let uid = made["metadata"]["uid"].as_str().expect("a uid");
     assert_eq!(
         trial.bad("DELETE", &path, json!({ "preconditions": { "uid": "foo" } })),
         (
             409,
             format!(
-                r#"Operation cannot be fulfilled on ConfigMap "a": the UID in the precondition (foo) does not match the UID in record ({uid}). The object might have been deleted and then recreated"#
+                r#"Operation cannot be fulfilled on Secret "a": the UID in the precondition (foo) does not match the UID in record ({uid}). The object might have been deleted and then recreated"#
             )
         )
     );
     let mut marked = trial.good("DELETE", &path, Value::Null);
-    assert_eq!((marked["kind"].as_str(), marked["metadata"]["deletionGracePeriodSeconds"].as_i64()), (Some("ConfigMap"), Some(0)));
+    assert_eq!((marked["kind"].as_str(), marked["metadata"]["deletionGracePeriodSeconds"].as_i64()), (Some("Secret"), Some(0)));
     marked["metadata"]["finalizers"] = json!(["x.y/z", "new.y/z"]);
     let (code, message) = trial.bad("PUT", &path, marked.clone());
     assert_eq!(
         (code, message.as_str()),
         (
             422,
-            r#"ConfigMap "a" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"new.y/z"}"#
+            r#"Secret "a" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"new.y/z"}"#
         )
     );
     marked["metadata"]["finalizers"] = json!([]);
@@ -257,7 +257,7 @@ fn a_finalizer_keeps_an_object_until_it_is_dropped() {
 #[test]
 fn a_generated_name_has_five_letters_more() {
     let trial = Trial::new();
-    let made = trial.good("POST", MAPS, json!({ "metadata": { "generateName": "a-" } }));
+    let made = trial.good("POST", SECRETS, json!({ "metadata": { "generateName": "a-" } }));
     let name = made["metadata"]["name"].as_str().expect("a name");
     assert!(name.len() == 7 && name.starts_with("a-"), "{name}");
     assert_eq!(made["metadata"]["generateName"], "a-");
@@ -268,7 +268,7 @@ fn unknown_fields_are_refused_warned_of_or_ignored() {
     let trial = Trial::new();
     let body = json!({ "metadata": { "name": "x", "foo": 1 }, "bar": 2 });
     let ask = |validation: &str| {
-        trial.send("POST", &format!("{MAPS}?dryRun=All&fieldValidation={validation}"), "application/json", "application/json", &body.to_string())
+        trial.send("POST", &format!("{SECRETS}?dryRun=All&fieldValidation={validation}"), "application/json", "application/json", &body.to_string())
     };
     let (code, _, text) = ask("Strict");
     assert!(
@@ -285,8 +285,8 @@ fn unknown_fields_are_refused_warned_of_or_ignored() {
 #[test]
 fn nothing_is_made_where_there_is_no_namespace() {
     let trial = Trial::new();
-    let path = "/api/v1/namespaces/nosuch/configmaps";
-    assert_eq!(trial.bad("POST", path, map("a", "1")), (404, r#"namespaces "nosuch" not found"#.to_owned()));
+    let path = "/api/v1/namespaces/nosuch/secrets";
+    assert_eq!(trial.bad("POST", path, secret("a", "1")), (404, r#"namespaces "nosuch" not found"#.to_owned()));
     assert_eq!(
         trial.bad("DELETE", "/api/v1/namespaces/default", Value::Null),
         (403, r#"namespaces "default" is forbidden: this namespace may not be deleted"#.to_owned())

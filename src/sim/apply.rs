@@ -131,24 +131,13 @@ pub fn apply(ty: &'static Type, live: Option<&Value>, applied: &Value, writer: W
 /// `IgnoreManagedFieldsTimestampsTransformer` of the API server 1.36.
 pub fn keep_times(old: &Value, new: &mut Value) {
     let (Some(before), Some(after)) = (old["metadata"]["managedFields"].as_array(), new["metadata"]["managedFields"].as_array()) else { return };
-    let bare = |entry: &Value| {
-        let mut entry = entry.clone();
-        if let Value::Object(entry) = &mut entry {
-            entry.remove("time");
-        }
-        entry
+    let but = |key: &'static str, one: &Value, other: &Value| {
+        let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
+        let kept = |map: &'_ Map<String, Value>| map.len() - usize::from(map.contains_key(key));
+        kept(one) == kept(other) && one.iter().all(|(name, value)| name == key || other.get(name) == Some(value))
     };
-    if before.len() != after.len() || !before.iter().zip(after).all(|(before, after)| bare(before) == bare(after)) {
-        return;
-    }
-    let rest = |object: &Value| {
-        let mut object = object.clone();
-        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
-            metadata.remove("managedFields");
-        }
-        object
-    };
-    if rest(old) == rest(new) {
+    let same_entries = before.len() == after.len() && before.iter().zip(after).all(|(before, after)| but("time", before, after));
+    if same_entries && but("metadata", old, new) && but("managedFields", &old["metadata"], &new["metadata"]) {
         new["metadata"]["managedFields"] = old["metadata"]["managedFields"].clone();
     }
 }

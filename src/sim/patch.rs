@@ -13,6 +13,9 @@ mod strategic;
 /// A JSON patch may not have more operations than this, as in the API server's patch handler.
 pub const MAX_OPERATIONS: usize = 10_000;
 
+/// All that the server says of a patch that is well formed and does not apply.
+const REJECTED: &str = "the server rejected our request due to an error in our request";
+
 /// Why a patch cannot be applied, in the API server's words; the variant is the answer's kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PatchFailure {
@@ -20,7 +23,7 @@ pub enum PatchFailure {
     BadRequest(String),
     /// 413 `RequestEntityTooLarge`
     TooLarge(String),
-    /// 422 `Invalid` without causes; the server does not say what is wrong, the text here does
+    /// 422 `Invalid` without causes
     Unprocessable(String),
     /// 422 `Invalid` with one cause: `FieldValueInvalid` of the field `patch`, without a kind or a name
     Invalid { value: String, detail: String },
@@ -32,8 +35,7 @@ impl PatchFailure {
     /// What the server says.
     pub fn message(&self) -> String {
         match self {
-            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Internal(text) => text.clone(),
-            PatchFailure::Unprocessable(_) => "the server rejected our request due to an error in our request".to_owned(),
+            PatchFailure::BadRequest(text) | PatchFailure::TooLarge(text) | PatchFailure::Unprocessable(text) | PatchFailure::Internal(text) => text.clone(),
             PatchFailure::Invalid { .. } => format!(" \"\" is invalid: patch: {}", self.cause()),
         }
     }

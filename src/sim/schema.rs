@@ -141,8 +141,13 @@ pub struct GoField {
 impl Type {
     /// The field of this name, if the type is a struct that has one.
     pub fn field(&self, name: &str) -> Option<&Field> {
+        self.position(name).map(|at| &self.fields()[at])
+    }
+
+    /// The place of a field among the others.
+    pub fn position(&self, name: &str) -> Option<usize> {
         let Shape::Struct(fields) = &self.shape else { return None };
-        fields.by_name.get(name).map(|&at| &fields.fields[at])
+        fields.by_name.get(name).copied()
     }
 
     pub fn fields(&self) -> &[Field] {

@@ -148,8 +148,8 @@ impl Managed {
 
     /// What an update from `live` to `new` makes of the entries: what changed is the writer's, and nobody else's.
     pub(super) fn update(mut self, ty: &'static Type, live: &Value, new: &Value, owner: Owner, writer: Writer<'_>) -> Self {
-        let (live, new) = (bare(live), bare(new));
-        let comparison = compare(ty, &live, &new).filtered(|set| reset(ty, writer.subresource, set));
+        // That the entries themselves differ is the server's own doing, which is not owned.
+        let comparison = compare(ty, live, new).filtered(|set| reset(ty, writer.subresource, set));
         self.take(&comparison, None, writer.api_version);
         let own = stripped(&reset(ty, writer.subresource, &comparison.changed()));
         if !own.is_empty() {
@@ -206,10 +206,9 @@ impl Managed {
 
     /// What an apply makes of the object, `None` if it stays, and of the entries.
     pub(super) fn apply(mut self, ty: &'static Type, live: &Value, applied: &Value, writer: Writer<'_>, force: bool) -> Result<(Option<Value>, Self), Refused> {
-        let live = bare(live);
         let failed = |what: &str, why: String| Refused::internal(format!("{what} ({}): {why}", describe(applied)));
         check(ty, applied).map_err(|why| failed("failed to create typed patch object", why))?;
-        let merged = merge(ty, &live, applied).map_err(|why| Refused::internal(format!("failed to merge config: {why}")))?;
+        let merged = merge(ty, live, applied).map_err(|why| Refused::internal(format!("failed to merge config: {why}")))?;
         let owner = Owner::apply(writer);
         let set = reset(ty, writer.subresource, &field_set(Place::root(ty), applied));
         let last = self.entries.get(&owner).cloned();
@@ -219,7 +218,7 @@ impl Managed {
             Some(last) => self.prune(ty, &merged, &last.set, writer.api_version),
             None => merged,
         };
-        let comparison = compare(ty, &live, &new).filtered(|set| reset(ty, writer.subresource, set));
+        let comparison = compare(ty, live, &new).filtered(|set| reset(ty, writer.subresource, set));
         if !force {
             let changed = comparison.changed();
             let conflicts: Vec<Conflict> = self
@@ -237,7 +236,7 @@ impl Managed {
             entry.set = stripped(&entry.set);
         }
         self.entries.retain(|_, entry| !entry.set.is_empty());
-        if same(&live, &new) {
+        if same(live, &new) {
             return Ok((None, self));
         }
         if let Some(entry) = self.entries.get_mut(&owner) {
@@ -263,15 +262,6 @@ impl Managed {
 
 fn time(writer: Writer<'_>) -> String {
     writer.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// The object without its entries.
-fn bare(object: &Value) -> Value {
-    let mut object = object.clone();
-    if let Some(metadata) = metadata_of(&mut object) {
-        metadata.remove("managedFields");
-    }
-    object
 }
 
 /// An object as the server's errors name it: `shop/web; apps/v1, Kind=Deployment`.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::PatchFailure;
+use super::{PatchFailure, REJECTED};
 use crate::sim::schema::{Field, Shape, Type};
 
 mod order;
@@ -49,7 +49,7 @@ impl Refusal {
             Refusal::PrimitiveList => PatchFailure::BadRequest("invalid patch format of primitive list".to_owned()),
             Refusal::RetainKeys => PatchFailure::BadRequest("invalid patch format of retainKeys".to_owned()),
             Refusal::SetElementOrder => PatchFailure::BadRequest("invalid patch format of setElementOrder list".to_owned()),
-            Refusal::ListOfLists => PatchFailure::Unprocessable("lists of lists are not supported".to_owned()),
+            Refusal::ListOfLists => PatchFailure::Unprocessable(REJECTED.to_owned()),
             Refusal::Other(text) => PatchFailure::Internal(text),
         }
     }

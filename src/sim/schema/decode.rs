@@ -166,8 +166,8 @@ struct Decoder {
     /// Where strict errors are: `spec.containers[0]`.
     path: String,
     /// Where type errors are: the struct's Go name, and the fields from the root without indices.
-    structure: String,
-    fields: Vec<String>,
+    structure: &'static str,
+    fields: Vec<&'static str>,
     /// The first type error; the decoder goes on for those that end it at once.
     saved: Option<String>,
 }
@@ -177,7 +177,7 @@ const MAX_STRICT: usize = 100;
 
 impl Decoder {
     fn new(words: Words) -> Self {
-        Decoder { words, strict: Vec::new(), seen: BTreeSet::new(), path: String::new(), structure: String::new(), fields: Vec::new(), saved: None }
+        Decoder { words, strict: Vec::new(), seen: BTreeSet::new(), path: String::new(), structure: "", fields: Vec::new(), saved: None }
     }
 
     fn document(mut self, ty: &'static Type, tree: &Tree) -> Result<Decoded, String> {
@@ -228,10 +228,9 @@ impl Decoder {
 
     fn structure(&mut self, ty: &'static Type, members: &[(String, Tree)]) -> Result<Coded, String> {
         let mut decoded: Vec<Option<Coded>> = ty.fields().iter().map(|_| None).collect();
-        let outer = (self.path.len(), self.structure.clone(), self.fields.len());
+        let outer = (self.path.len(), self.structure, self.fields.len());
         let mut known = BTreeSet::new();
-        let mut found: Vec<(Option<usize>, &String, &Tree)> =
-            members.iter().map(|(name, tree)| (ty.fields().iter().position(|field| field.name == *name), name, tree)).collect();
+        let mut found: Vec<(Option<usize>, &String, &Tree)> = members.iter().map(|(name, tree)| (ty.position(name), name, tree)).collect();
         // The second decoder goes by the struct's fields, the first by the document's.
         if self.words == Words::Unstructured {
             found.sort_by_key(|(at, ..)| at.unwrap_or(usize::MAX));
@@ -246,13 +245,13 @@ impl Decoder {
             }
             let field = &ty.fields()[at];
             self.enter(name);
-            ty.go_name().clone_into(&mut self.structure);
-            self.fields.extend(field.embedded.iter().cloned());
-            self.fields.push(name.clone());
+            self.structure = ty.go_name();
+            self.fields.extend(field.embedded.iter().map(String::as_str));
+            self.fields.push(&field.name);
             let coded = if tree.is_null() { None } else { Some(self.value(field.ty(), tree)?) };
             self.path.truncate(outer.0);
             self.fields.truncate(outer.2);
-            self.structure.clone_from(&outer.1);
+            self.structure = outer.1;
             decoded[at] = coded;
         }
         Ok(assemble(ty, decoded))

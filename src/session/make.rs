@@ -1,13 +1,20 @@
 //! Making a change: policy, intent in the journal, send or dry run, outcome in the journal. Every verb goes through here.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Session;
 use super::wait::Stop;
-use crate::error::Error;
+use crate::cluster::Cluster;
+use crate::error::{Error, ErrorKind};
 use crate::render::screen::Text;
 use crate::render::{diff, fault};
 use crate::rollout::change::{Change, Request};
+
+/// How often a change is sent when its object's own controllers write in between: during a rollout they do several times a second.
+const TRIES: usize = 8;
 
 /// Conditions and ways of one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,12 +53,7 @@ impl Session {
         for warning in &change.warnings {
             self.screen().warn(&fault::warning(warning));
         }
-        let after = if change.request == Request::Nothing {
-            change.before.clone()
-        } else {
-            let cluster = self.cluster()?;
-            self.wait(async { cluster.send(change, dry_run).await })?
-        };
+        let after = if change.request == Request::Nothing { change.before.clone() } else { self.wait(send(&self.cluster()?, change, dry_run))? };
         let diff = diff::of_change(&change.before, &after);
         let changed = !diff.is_empty();
         let mut said = change.done.clone();
@@ -82,4 +84,22 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// Sends a change; when only controllers wrote to the object since the decision, once more on what is there now.
+///
+/// # Errors
+/// `conflict` when somebody else changed it: nothing was written then.
+async fn send(cluster: &Cluster, change: &Change, dry_run: bool) -> Result<Value, Error> {
+    let mut change = Cow::Borrowed(change);
+    for _ in 1..TRIES {
+        match cluster.send(&change, dry_run).await {
+            Err(error) if error.kind() == ErrorKind::Conflict && change.precondition.is_some() => {
+                let now = cluster.get(&change.target).await?;
+                change = Cow::Owned(change.rebased(&now).ok_or(error)?);
+            }
+            other => return other,
+        }
+    }
+    cluster.send(&change, dry_run).await
 }

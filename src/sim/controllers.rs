@@ -9,6 +9,8 @@ mod daemonset;
 pub mod deployment;
 pub mod hash;
 mod history;
+#[cfg(test)]
+mod life_tests;
 mod namespace;
 pub mod nodes;
 pub mod object;
@@ -240,6 +242,7 @@ pub fn work(world: &mut World, work: Work) {
             if !queue::take(world, controller, &key, at, later) {
                 return;
             }
+            let before = world.store.version();
             let outcome = match controller {
                 Controller::Deployment => deployment::sync(world, &key),
                 Controller::ReplicaSet => replicaset::sync(world, &key),
@@ -251,7 +254,8 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::RootCa => namespace::sync_root_ca(world, &key),
                 Controller::Scheduler => scheduler::sync(world, &key),
             };
-            queue::settle(world, controller, &key, &outcome);
+            let writes = world.store.version() - before;
+            queue::settle(world, controller, &key, writes, &outcome);
         }
         Work::Kubelet(step) => kubelet::step(world, step),
         Work::ExpireEvents => events::expire(world),

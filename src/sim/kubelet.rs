@@ -33,8 +33,8 @@ pub struct Kubelets {
     addresses: BTreeMap<String, u32>,
     /// When the pods that have no node yet were made, to the nanosecond.
     born: BTreeMap<String, Timestamp>,
-    /// When each node can start the next pod: one after the other.
-    free: BTreeMap<String, Timestamp>,
+    /// For each node, when the pods that it starts last were made, and when it starts them.
+    starting: BTreeMap<String, (Timestamp, Timestamp)>,
 }
 
 /// A pod that is being played.
@@ -138,7 +138,7 @@ const JOB: Duration = Duration::from_millis(1500);
 /// How long an init container works.
 const INIT: Duration = Duration::from_millis(300);
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
-/// The time between the starts of two pods on one node that were made together.
+/// The time between the starts of two pods on one node that were not made together.
 const ONE_AFTER_THE_OTHER: SignedDuration = SignedDuration::from_millis(100);
 
 fn back_off(failures: u32) -> Duration {
@@ -193,8 +193,13 @@ fn take_over(world: &mut World, pod: &Arc<Value>) {
     // A pod that waited long for a node still needs its time.
     let start = SignedDuration::try_from(START).unwrap_or_default();
     let starts = if now.duration_since(born) < start / 2 { born } else { now }.saturating_add(start).unwrap_or(now);
-    let starts = world.controllers.kubelets.free.get(&node).copied().unwrap_or(starts).max(starts);
-    world.controllers.kubelets.free.insert(node.clone(), starts.saturating_add(ONE_AFTER_THE_OTHER).unwrap_or(starts));
+    // Pods that were made together start together; those that came after them, a moment later.
+    let starts = match world.controllers.kubelets.starting.get(&node) {
+        Some((last_born, last)) if *last_born != born => starts.max(last.saturating_add(ONE_AFTER_THE_OTHER).unwrap_or(starts)),
+        Some((_, last)) => starts.max(*last),
+        None => starts,
+    };
+    world.controllers.kubelets.starting.insert(node.clone(), (born, starts));
     let run = Run {
         starts,
         namespace: namespace(pod).to_owned(),

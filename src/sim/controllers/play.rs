@@ -25,14 +25,18 @@ impl Play {
     }
 
     pub fn seeded(seed: u64, nodes: usize) -> Self {
-        let start: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
-        let mut world = World::new(seed, start);
-        crate::sim::bootstrap::lay(&mut world);
-        node::boot(&mut world, nodes);
-        let mut play = Self { world, seen: 0 };
+        let mut play = Self::bare(seed, "2026-11-23T10:00:00Z".parse().expect("a time"));
+        node::boot(&mut play.world, nodes);
         play.wait(5.0);
         play.seen = play.world.store.version();
         play
+    }
+
+    /// A cluster without nodes.
+    pub fn bare(seed: u64, start: Timestamp) -> Self {
+        let mut world = World::new(seed, start);
+        crate::sim::bootstrap::lay(&mut world);
+        Self { world, seen: 0 }
     }
 
     pub fn user() -> Caller {

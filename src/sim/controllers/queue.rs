@@ -20,7 +20,7 @@ pub struct Queue {
     held: Option<BTreeSet<Entry>>,
 }
 
-/// The first retry comes after this, each further one after twice the time before.
+/// The first retry comes after this, each further one after twice the time before: client-go's limiter.
 const FIRST_RETRY: SignedDuration = SignedDuration::from_millis(5);
 const LAST_RETRY: SignedDuration = SignedDuration::from_secs(1000);
 
@@ -71,17 +71,32 @@ pub fn take(world: &mut World, controller: Controller, key: &Key, at: Timestamp,
     true
 }
 
-/// After a sync: forgets earlier failures, or plans the retry.
-pub fn settle(world: &mut World, controller: Controller, key: &Key, outcome: &Result<()>) {
+/// What a write of a sync takes on a real cluster, for as many writes as are not made side by side. The next sync of the key begins after them, and the
+/// other controllers see before what was written.
+const WRITE: SignedDuration = SignedDuration::from_millis(6);
+const WRITES_MOST: u64 = 5;
+
+/// After a sync that wrote `writes` times: forgets earlier failures, or plans the retry.
+pub fn settle(world: &mut World, controller: Controller, key: &Key, writes: u64, outcome: &Result<()>) {
     let entry = (controller, key.clone());
     if outcome.is_ok() {
         world.controllers.queue.failures.remove(&entry);
-        return;
+    } else {
+        let failures = world.controllers.queue.failures.entry(entry.clone()).or_default();
+        let delay = FIRST_RETRY.saturating_mul(1 << (*failures).min(20)).min(LAST_RETRY);
+        *failures += 1;
+        add_after(world, controller, key, delay);
     }
-    let failures = world.controllers.queue.failures.entry(entry).or_default();
-    let delay = FIRST_RETRY.saturating_mul(1 << (*failures).min(20)).min(LAST_RETRY);
-    *failures += 1;
-    add_after(world, controller, key, delay);
+    let busy = WRITE.saturating_mul(i32::try_from(writes.min(WRITES_MOST)).unwrap_or(0));
+    let until = world.now().saturating_add(busy).unwrap_or(Timestamp::MAX);
+    for later in [false, true] {
+        let queue = &mut world.controllers.queue;
+        let waiting = if later { &mut queue.later } else { &mut queue.soon };
+        if let Some(at) = waiting.get_mut(&entry).filter(|at| **at < until) {
+            *at = until;
+            world.schedule(until, Work::Sync { controller, key: key.clone(), at: until, later });
+        }
+    }
 }
 
 /// Stops all controllers of the controller manager; what comes due waits.

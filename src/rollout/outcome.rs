@@ -334,6 +334,10 @@ mod tests {
         assert_eq!((ending, reason.as_deref()), (Ending::Stalled, Some("ImagePullBackOff")));
         assert_eq!(message, "pod db-2 of revision 4: ImagePullBackOff, and statefulset/db waits for it before it goes on; unstick(\"sts/db\") deletes it");
         assert_eq!(followed(&wedged, Some(&wedged), false).ending, None);
+        // Straight after the pod was made it may still get well.
+        let made = "2026-11-22T19:26:05Z".parse().expect("a time");
+        let verdict = Followed::start(&wedged, Patience::default(), true, made).look(Some(&wedged), made);
+        assert_eq!((verdict.ending, verdict.status.reason.as_deref(), verdict.look_again), (None, Some("ImagePullBackOff"), Some(after(made, 30))));
     }
 
     #[test]

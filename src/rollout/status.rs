@@ -122,23 +122,28 @@ pub(super) fn look(snapshot: &Snapshot, patience: Patience, now: Timestamp) -> (
         }
         pods.push(shown);
     }
-    let wedge = if complete { None } else { unstick::wedge(snapshot).filter(|pod| pod::trouble(pod, patience, now).is_some_and(|it| it.is_doomed())) };
+    let wedge = if complete { None } else { unstick::wedge(snapshot).and_then(|pod| pod::trouble(pod, patience, now)) };
+    if let Some(Trouble { outlook: Outlook::DoomedFrom(at), .. }) = &wedge {
+        look_again = Some(look_again.map_or(*at, |it| it.min(*at)));
+    }
     let counts = Counts::of(workload);
     let phase = match deadline {
         _ if workload.paused() => Phase::Paused,
         _ if !is_observed(workload) => Phase::Unobserved,
         Deadline::Exceeded => Phase::Stalled,
         _ if complete => Phase::Complete,
-        _ if wedge.is_some() => Phase::Stalled,
+        _ if wedge.as_ref().is_some_and(Trouble::is_doomed) => Phase::Stalled,
         _ => Phase::Progressing,
     };
-    let waiting = |name: &str| pods.iter().find(|pod| pod.name == name).and_then(|pod| pod.reason.clone());
     let reason = match phase {
         _ if complete => doomed.first().and_then(|pod| pod.reason.clone()),
         Phase::Stalled if deadline == Deadline::Exceeded => Some(deadline::REASON.to_owned()),
-        Phase::Stalled => wedge.and_then(|pod| waiting(object::name(pod))),
         Phase::Paused => Some("DeploymentPaused".to_owned()),
-        _ => doomed.first().and_then(|pod| pod.reason.clone()).or_else(|| hindrance(workload)).or_else(|| newest_reason(&pods, live)),
+        _ => wedge
+            .map(|trouble| trouble.reason)
+            .or_else(|| doomed.first().and_then(|pod| pod.reason.clone()))
+            .or_else(|| hindrance(workload))
+            .or_else(|| newest_reason(&pods, live)),
     };
     let target = workload.target();
     let status = Status {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::admission;
+use super::apply;
 use super::defaults;
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
-use super::manage;
+use super::manage::{self, Applied, Entries};
 use super::patch::PatchFailure;
 use super::patch::request::{self, PatchKind};
 use super::schema::decode::{self, Strictness};
@@ -153,11 +154,11 @@ impl World {
     /// # Errors
     /// `AlreadyExists`, `NotFound` and `Forbidden` for the namespace, `Invalid`.
     pub fn create(&mut self, kind: Kind, object: Value, caller: &Caller) -> Result<Arc<Value>> {
-        self.make(kind, object, caller, None)
+        self.make(kind, object, caller, Entries::ToFind)
     }
 
     /// `create`, and where an apply makes the object: with the managed fields that it decided.
-    pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, managed: Option<Value>) -> Result<Arc<Value>> {
+    pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, entries: Entries) -> Result<Arc<Value>> {
         let mut object = self.read(kind, object)?;
         let kind = kind.stored();
         if !text(&object, "resourceVersion").is_empty() {
@@ -179,12 +180,11 @@ impl World {
         let now = self.stamp();
         metadata["creationTimestamp"] = now.as_str().into();
         defaults::set(kind, &mut object);
+        if entries == Entries::ToFind {
+            object = manage::note(self, kind, object, None, Subresource::Main, caller);
+        }
         admission::admit_create(self, kind, &mut object)?;
         strategy::prepare_create(kind, &mut object, &now);
-        match managed {
-            Some(managed) => object["metadata"]["managedFields"] = managed,
-            None => manage::created(kind, &mut object, caller, &now),
-        }
         let errors = validate::create(kind, &object);
         if !errors.is_empty() {
             return Err(Failure::invalid(kind, &name, errors));
@@ -236,7 +236,7 @@ impl World {
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
         let Some(old) = self.find(kind, namespace, name).cloned() else {
             if part == Subresource::Main && strategy::allows_create_on_update(kind) {
-                return self.make(kind.stored(), object, caller, None);
+                return self.make(kind.stored(), object, caller, Entries::ToFind);
             }
             return Err(Failure::not_found(kind, name));
         };
@@ -252,7 +252,7 @@ impl World {
                 ),
             ));
         }
-        self.replace(kind.stored(), &old, object, part, caller, None)
+        self.replace(kind.stored(), &old, object, part, caller, Entries::ToFind)
     }
 
     /// Puts `object`, which is in stored form, in place of `old`.
@@ -263,11 +263,14 @@ impl World {
         mut object: Value,
         part: Subresource,
         caller: &Caller,
-        managed: Option<Value>,
+        entries: Entries,
     ) -> Result<Arc<Value>> {
         let name = text(old, "name").to_owned();
         let now = self.stamp();
         defaults::set(kind, &mut object);
+        if entries == Entries::ToFind {
+            object = manage::note(self, kind, object, Some(old), part, caller);
+        }
         if part == Subresource::Main {
             admission::admit_update(self, kind, &mut object, old)?;
         }
@@ -292,15 +295,12 @@ impl World {
         if !old["metadata"]["deletionGracePeriodSeconds"].is_null() && object["metadata"]["deletionGracePeriodSeconds"].is_null() {
             restore(&mut object, old, "deletionGracePeriodSeconds");
         }
-        match managed {
-            Some(managed) => object["metadata"]["managedFields"] = managed,
-            None => manage::updated(kind, &mut object, old, part, caller, &now),
-        }
+        apply::keep_times(old, &mut object);
         let errors = validate::update(kind, &object, old, part);
         if !errors.is_empty() {
             return Err(Failure::invalid(kind, &name, errors));
         }
-        if manage::is_same(&object, old) {
+        if object == **old {
             return Ok(Arc::clone(old));
         }
         let finished = !object["metadata"]["deletionTimestamp"].is_null()
@@ -327,7 +327,7 @@ impl World {
             Patch::Json(body) => (PatchKind::Json, body),
             Patch::Merge(body) => (PatchKind::Merge, body),
             Patch::Strategic(body) => (PatchKind::Strategic, body),
-            Patch::Apply { body, force } => return self.apply(kind, namespace, name, body, *force, part, caller),
+            Patch::Apply { body, force } => return self.apply(kind, namespace, name, &Applied { body, force: *force, part }, caller),
         };
         let old = self.get(kind, namespace, name)?;
         let live = views::of(kind, &old);
@@ -335,11 +335,6 @@ impl World {
         let patched = request::request(ty, how, &live, body, caller.strictness).map_err(patch_failure)?;
         self.warnings.extend(patched.warnings);
         self.put_patched(kind, &old, patched.object, part, caller)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "an apply is named by all of them")]
-    fn apply(&mut self, _kind: Kind, _namespace: &str, _name: &str, _body: &[u8], _force: bool, _part: Subresource, _caller: &Caller) -> Result<Arc<Value>> {
-        Err(Failure::not_implemented("server-side apply yet"))
     }
 
     fn put_patched(&mut self, kind: Kind, old: &Arc<Value>, patched: Value, part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
@@ -356,7 +351,7 @@ impl World {
             return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
         }
         let object = self.read(kind, patched)?;
-        self.replace(kind.stored(), old, object, part, caller, None)
+        self.replace(kind.stored(), old, object, part, caller, Entries::ToFind)
     }
 
     /// A patch of a kind whose type is not known here: by JSON alone.
@@ -417,3 +412,6 @@ pub(super) fn patch_failure(failure: PatchFailure) -> Failure {
         PatchFailure::Invalid { value, detail } => Failure::invalid_kind("", "", "", vec![FieldError::invalid("patch", value, detail)]),
     }
 }
+
+#[cfg(test)]
+mod tests;

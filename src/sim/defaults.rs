@@ -52,6 +52,11 @@ pub fn set(kind: Kind, object: &mut Value) {
         Kind::DAEMONSETS => {
             template(object);
             daemon_set(&mut object["spec"]);
+            // The server's own type has a counter here, which shows as an annotation.
+            if !object["metadata"]["annotations"].is_object() {
+                object["metadata"]["annotations"] = json!({});
+            }
+            fill(&mut object["metadata"]["annotations"], "deprecated.daemonset.template.generation", "0");
         }
         Kind::REPLICATIONCONTROLLERS => {
             if object["spec"]["template"].is_object() {

@@ -1,49 +1,174 @@
-//! Managed fields: who set what, kept at each write.
+//! Managed fields at each write: who set what. The rules themselves stand in `apply`.
 
-use serde_json::Value;
+use std::sync::Arc;
 
-use super::api::{Caller, Subresource};
+use serde_json::{Map, Value, json};
+
+use super::api::{Caller, Subresource, type_of};
+use super::apply::{self, ApplyFailure, Writer};
+use super::failure::{Failure, Result};
 use super::kinds::Kind;
+use super::strategy;
+use super::views;
+use super::world::World;
 
-/// Notes the fields of a new object.
-pub fn created(_kind: Kind, object: &mut Value, _caller: &Caller, _now: &str) {
+/// Whether a write's managed fields are yet to be found, or stand in the object already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    ToFind,
+    Decided,
+}
+
+/// Notes the fields that a create or update sets; `old` is `None` for a create.
+pub fn note(world: &World, kind: Kind, object: Value, old: Option<&Value>, part: Subresource, caller: &Caller) -> Value {
+    let Some(ty) = type_of(kind) else { return keep(object, old) };
+    let api_version = kind.api_version();
+    let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: part.name(), now: world.now() };
+    apply::updated(ty, old, &object, writer)
+}
+
+/// The entries that are there stay as they are where the type of the kind is not known.
+fn keep(mut object: Value, old: Option<&Value>) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
+        if let Some(entries) = old.and_then(|it| it["metadata"].get("managedFields")) {
+            metadata.insert("managedFields".to_owned(), entries.clone());
+        }
+    }
+    object
+}
+
+fn failure(failure: ApplyFailure) -> Failure {
+    match failure {
+        ApplyFailure::Conflict { message, causes } => {
+            let causes = causes.iter().map(|it| json!({ "reason": "FieldManagerConflict", "message": it.message, "field": it.field })).collect();
+            Failure::new(409, "Conflict", message).causes(causes)
+        }
+        ApplyFailure::BadRequest(message) => Failure::bad_request(message),
+        ApplyFailure::Internal(message) => Failure::new(500, "", message),
     }
 }
 
-/// Notes the fields that an update changed.
-pub fn updated(_kind: Kind, object: &mut Value, old: &Value, _part: Subresource, _caller: &Caller, _now: &str) {
-    let before = old["metadata"]["managedFields"].clone();
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.remove("managedFields");
-        if !before.is_null() {
-            metadata.insert("managedFields".to_owned(), before);
+/// An apply, as it is sent.
+pub struct Applied<'a> {
+    pub body: &'a [u8],
+    pub force: bool,
+    pub part: Subresource,
+}
+
+impl World {
+    /// Applies a body to an object, which is made where it is not there.
+    pub(super) fn apply(&mut self, kind: Kind, namespace: &str, name: &str, applied: &Applied<'_>, caller: &Caller) -> Result<Arc<Value>> {
+        let text = std::str::from_utf8(applied.body).map_err(|it| Failure::bad_request(format!("error decoding YAML: {it}")))?;
+        let mut body: Value = serde_saphyr::from_str(text).map_err(|it| Failure::bad_request(format!("error decoding YAML: {it}")))?;
+        let Some(ty) = type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
+        let api_version = kind.api_version();
+        let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };
+        let old = self.find(kind, namespace, name).cloned();
+        if old.is_none() && applied.part != Subresource::Main {
+            return Err(Failure::not_found(kind, name));
         }
+        let live = old.as_ref().map(|it| views::of(kind, it));
+        if body["metadata"].is_object() && kind.namespaced() && body["metadata"]["namespace"].is_null() {
+            body["metadata"]["namespace"] = namespace.into();
+        }
+        let merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
+        let given = merged["metadata"]["name"].as_str().unwrap_or_default();
+        if given != name {
+            return Err(Failure::bad_request(if given.is_empty() {
+                format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+            } else {
+                format!("the name of the object ({given}) does not match the name on the URL ({name})")
+            }));
+        }
+        if kind.namespaced() && merged["metadata"]["namespace"] != namespace {
+            return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+        }
+        match old {
+            Some(old) => {
+                let object = self.read(kind, merged)?;
+                self.replace(kind.stored(), &old, object, applied.part, caller, Entries::Decided)
+            }
+            None => {
+                if merged["metadata"]["uid"].as_str().is_some_and(|it| !it.is_empty()) {
+                    // Who names a uid means an object that was there.
+                    let why = format!(
+                        "uid mismatch: the provided object specified uid {}, and no existing object was found",
+                        merged["metadata"]["uid"].as_str().unwrap_or_default()
+                    );
+                    return Err(Failure::conflict(kind, name, &why));
+                }
+                self.make(kind, merged, caller, Entries::Decided)
+            }
+        }
+    }
+
+    /// A workload seen through its `scale`.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn scale(&self, kind: Kind, namespace: &str, name: &str) -> Result<Value> {
+        Ok(scale_of(kind, &*self.get(kind, namespace, name)?))
+    }
+
+    /// Writes a workload's size; `scale` is as its type holds it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Invalid`.
+    pub fn write_scale(&mut self, kind: Kind, namespace: &str, name: &str, scale: &Value, caller: &Caller) -> Result<Value> {
+        let old = self.get(kind, namespace, name)?;
+        let before = scale_of(kind, &old);
+        let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+        if replicas < 0 {
+            let error = super::failure::FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
+            return Err(Failure::invalid_kind("autoscaling", "Scale", name, vec![error]));
+        }
+        let text = |object: &Value, field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+        let (given, present) = (text(scale, "uid"), text(&old, "uid"));
+        if !given.is_empty() && given != present {
+            return Err(Failure::conflict(kind, name, &format!("Precondition failed: UID in precondition: {given}, UID in object meta: {present}")));
+        }
+        let version = text(scale, "resourceVersion");
+        if !version.is_empty() && version != text(&old, "resourceVersion") {
+            return Err(Failure::modified(kind, name));
+        }
+        let mut object = Value::clone(&old);
+        object["spec"]["replicas"] = replicas.into();
+        if let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") {
+            let writer = Writer { manager: &caller.manager, api_version: "autoscaling/v1", subresource: "scale", now: self.now() };
+            let mut changed = before.clone();
+            changed["spec"]["replicas"] = replicas.into();
+            let noted = apply::updated(ty, Some(&before), &changed, writer);
+            let entries = apply::scale::to_parent(&old, &noted, &kind.api_version());
+            if !entries.is_empty() {
+                object["metadata"]["managedFields"] = Value::Array(entries);
+            }
+        }
+        let updated = self.replace(kind, &old, object, Subresource::Scale, caller, Entries::Decided)?;
+        Ok(scale_of(kind, &updated))
     }
 }
 
-/// Whether nothing but the times in managed fields differs: such a write is none.
-pub fn is_same(new: &Value, old: &Value) -> bool {
-    if new == old {
-        return true;
+/// The `autoscaling/v1` Scale of a workload.
+fn scale_of(kind: Kind, object: &Value) -> Value {
+    let mut metadata = Map::new();
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(field) {
+            metadata.insert(field.to_owned(), value.clone());
+        }
     }
-    let timeless = |object: &Value| {
-        let mut managed = object["metadata"]["managedFields"].clone();
-        for entry in managed.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-            entry.remove("time");
-        }
-        managed
-    };
-    let parts = |object: &Value, key: &str| object.get(key).cloned();
-    let rest =
-        |object: &Value| object.as_object().map(|it| it.iter().filter(|(key, _)| *key != "metadata").map(|(_, value)| value.clone()).collect::<Vec<_>>());
-    let metadata = |object: &Value| {
-        let mut metadata = parts(object, "metadata").unwrap_or_default();
-        if let Some(map) = metadata.as_object_mut() {
-            map.remove("managedFields");
-        }
-        metadata
-    };
-    rest(new) == rest(old) && metadata(new) == metadata(old) && timeless(new) == timeless(old)
+    let entries = apply::scale::of_parent(object, &kind.api_version());
+    if !entries.is_empty() {
+        metadata.insert("managedFields".to_owned(), Value::Array(entries));
+    }
+    let mut spec = Map::new();
+    if let Some(replicas) = object["spec"]["replicas"].as_i64().filter(|it| *it != 0) {
+        spec.insert("replicas".to_owned(), replicas.into());
+    }
+    let mut status = json!({ "replicas": object["status"]["replicas"].as_i64().unwrap_or(0) });
+    let selector = strategy::scale_selector(kind, object);
+    if !selector.is_empty() {
+        status["selector"] = selector.into();
+    }
+    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status })
 }

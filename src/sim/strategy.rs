@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::api::{Propagation, Subresource};
 use super::kinds::Kind;
 use super::schema::{self, decode};
+use super::selector;
 
 /// How many spellings of the deprecated counter there are: one.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -237,6 +238,12 @@ fn count_templates(object: &mut Value, old: &Value) {
     let before: i64 = old["metadata"]["annotations"][TEMPLATE_GENERATION].as_str().and_then(|it| it.parse().ok()).unwrap_or(0);
     let now = if object["spec"]["template"] == old["spec"]["template"] { before } else { before + 1 };
     child(&mut object["metadata"], "annotations")[TEMPLATE_GENERATION] = now.to_string().into();
+}
+
+/// The selector of a workload as its Scale shows it.
+pub fn scale_selector(kind: Kind, object: &Value) -> String {
+    let selector = &object["spec"]["selector"];
+    if kind == Kind::REPLICATIONCONTROLLERS { selector::label_selector_text(&selector::of_map(selector)) } else { selector::label_selector_text(selector) }
 }
 
 /// A pod's quality of service: what its containers' requests and limits make of it.

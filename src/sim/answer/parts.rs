@@ -3,9 +3,11 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::super::api::{DeleteOptions, Subresource};
+use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
 use super::super::failure::{Failure, FieldError, Result};
+use super::super::patch::request::{self, PatchKind};
 use super::super::route::Place;
+use super::super::schema::{self, decode};
 use super::super::shape::Shaper;
 use super::super::world::{Sim, World};
 use super::{Answer, Asked, plain, write};
@@ -28,6 +30,7 @@ pub fn answer(_sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shape
         ("resize", _) => face(world, asked, place, Subresource::Resize, shaper),
         ("ephemeralcontainers", _) => face(world, asked, place, Subresource::EphemeralContainers, shaper),
         ("finalize", _) => face(world, asked, place, Subresource::Finalize, shaper),
+        ("scale", _) => scale(world, asked, place, shaper),
         ("binding", _) => bind(world, asked, place, shaper),
         ("eviction", _) => evict(world, asked, place, shaper),
         (name, _) => Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified()))),
@@ -86,4 +89,43 @@ fn evict(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
     };
     world.evict(&place.namespace, pod, &options, &caller)?;
     Ok(Answer::created(plain(&done(), shaper)))
+}
+
+fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    let name = place.name.as_deref().unwrap_or_default();
+    let ty = schema::named("io.k8s.api.autoscaling.v1.Scale").ok_or_else(|| Failure::not_implemented("scales"))?;
+    let before = world.scale(place.kind, &place.namespace, name)?;
+    let (scale, caller) = match asked.method {
+        Method::PUT => {
+            let caller = write::caller(asked, "UpdateOptions")?;
+            let decoded = decode::body("autoscaling", "v1", "Scale", &asked.body, caller.strictness).map_err(Failure::bad_request)?;
+            world.warnings.extend(decoded.strict);
+            (decoded.object, caller)
+        }
+        Method::PATCH => {
+            let patch = write::read_patch(asked)?;
+            let caller = write::caller(asked, "PatchOptions")?;
+            let (how, body) = match &patch {
+                Patch::Json(body) => (PatchKind::Json, body),
+                Patch::Merge(body) => (PatchKind::Merge, body),
+                Patch::Strategic(body) => (PatchKind::Strategic, body),
+                Patch::Apply { .. } => return Err(Failure::not_implemented("server-side apply of scales")),
+            };
+            let patched = request::request(ty, how, &before, body, caller.strictness).map_err(patch_failure)?;
+            world.warnings.extend(patched.warnings);
+            (patched.object, caller)
+        }
+        _ => return Ok(Answer::ok(plain(&before, shaper))),
+    };
+    let given = scale["metadata"]["name"].as_str().unwrap_or_default();
+    if given != name {
+        let why = if given.is_empty() {
+            format!("the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        } else {
+            format!("the name of the object ({given}) does not match the name on the URL ({name})")
+        };
+        return Err(Failure::bad_request(why));
+    }
+    let written = world.write_scale(place.kind, &place.namespace, name, &scale, &caller)?;
+    Ok(Answer::ok(plain(&written, shaper)))
 }

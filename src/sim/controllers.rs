@@ -18,6 +18,8 @@ pub mod object;
 pub mod play;
 pub mod pods;
 pub mod queue;
+#[cfg(test)]
+mod recording_tests;
 pub mod replicaset;
 #[cfg(test)]
 mod rolling_tests;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::history::CHANGE_CAUSE;
 use super::merge;
-use super::object::{annotation, result_name, text, uid};
+use super::object::{annotation, condition, result_name, text, uid};
 use super::workload::Workload;
 use crate::error::Result;
 use crate::resource::Target;
@@ -127,9 +127,11 @@ impl Change {
     /// managed fields and the controller's revision number. `None`: somebody changed it, so decide again or give up.
     ///
     /// A controller that rolls out writes the status several times a second, and each write makes another resourceVersion;
-    /// without this a change in the middle of a rollout would lose against its own controller again and again.
+    /// without this a change in the middle of a rollout would lose against its own controller again and again. A deletion
+    /// is decided on whether a pod is ready, so that must not have changed either.
     pub fn rebased(&self, now: &Value) -> Option<Self> {
-        if substance(&self.before) != substance(now) {
+        let recovered = || condition(&self.before, "Ready").map(|it| &it["status"]) != condition(now, "Ready").map(|it| &it["status"]);
+        if substance(&self.before) != substance(now) || (matches!(self.request, Request::Delete { .. }) && recovered()) {
             return None;
         }
         let mut change = self.clone();
@@ -256,5 +258,19 @@ mod tests {
             *now.pointer_mut(path).expect("there") = value;
             assert!(change(Request::Scale { replicas: 5 }).rebased(&now).is_none(), "{path}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_got_well_meanwhile_is_not_deleted() {
+        let change = change(Request::Delete { propagation: "Background" });
+        let at = |ready: &str| {
+            let mut object = object();
+            object["metadata"]["resourceVersion"] = "8".into();
+            object["status"] = json!({"conditions": [{"type": "Ready", "status": ready}]});
+            object
+        };
+        let broken = Change { before: at("False"), ..change };
+        assert!(broken.rebased(&at("False")).is_some());
+        assert!(broken.rebased(&at("True")).is_none());
     }
 }

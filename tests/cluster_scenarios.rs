@@ -46,12 +46,14 @@ scenarios! {
         unknown_kinds_are_looked_up,
         reviews_say_what_is_allowed,
         a_watch_of_what_the_server_does_not_have_is_an_error,
-    }
-    real {
         what_is_not_there_is_told_in_the_servers_words,
         every_form_of_a_write_holds_its_precondition,
         scaling_conflicts_of_fields_and_invalid_values_are_told,
         a_watch_tells_what_happens,
+    }
+    // The simulator has no container logs yet.
+    real {
+        the_log_of_a_pod_that_is_not_there_is_an_error,
     }
 }
 
@@ -127,11 +129,14 @@ async fn what_is_not_there_is_told_in_the_servers_words(cluster: Cluster) {
     assert_eq!(error.about(), Some("deployment/no-such"));
     let selection = Selection { namespace: Some("default".into()), name: Some("no-such".into()), ..Selection::default() };
     assert_eq!(cluster.table(&DEPLOYMENT, &selection, Include::None).await.expect_err("none").kind(), ErrorKind::NotFound);
-    let error = cluster.logs("default", "no-such", &LogOptions::default()).await.expect_err("none");
-    assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "pods \"no-such\" not found"));
     let bad = Selection { namespace: Some("default".into()), fields: Some("spec.nonsense=1".into()), ..Selection::default() };
     let error = cluster.list(&POD, &bad).await.expect_err("no such field");
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+}
+
+async fn the_log_of_a_pod_that_is_not_there_is_an_error(cluster: Cluster) {
+    let error = cluster.logs("default", "no-such", &LogOptions::default()).await.expect_err("none");
+    assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, "pods \"no-such\" not found"));
 }
 
 async fn unknown_kinds_are_looked_up(cluster: Cluster) {

@@ -6,6 +6,7 @@ mod build;
 mod end;
 mod run;
 mod signals;
+mod sim;
 
 use std::process::ExitCode;
 

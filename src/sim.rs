@@ -18,6 +18,7 @@ pub mod fault;
 pub mod fields;
 mod fixture;
 mod gc;
+pub mod identity;
 pub mod image;
 pub mod kinds;
 mod kubelet;
@@ -30,6 +31,8 @@ mod route;
 mod scheduler;
 pub mod schema;
 mod selector;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod server;
 mod shape;
 mod steer;
@@ -45,3 +48,6 @@ pub mod world;
 
 pub use server::Service;
 pub use world::{Options, Sim};
+
+/// The version of Kubernetes that is simulated.
+pub const VERSION: &str = "v1.36.3";

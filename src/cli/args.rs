@@ -102,6 +102,10 @@ pub enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Serve the simulated cluster on loopback for other clients, until Ctrl-C
+    ///
+    /// Without --with and --demo it is an empty cluster with three nodes. Without --write-kubeconfig the kubeconfig goes to standard output.
+    Sim(Simulated),
     /// The reference of the script functions
     Functions {
         /// One of them
@@ -116,6 +120,53 @@ pub enum Command {
     Man,
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Simulated {
+    /// Write a kubeconfig for clients to FILE, readable for its owner alone
+    #[arg(long, value_name = "FILE")]
+    pub write_kubeconfig: Option<PathBuf>,
+    /// The port on 127.0.0.1; without: any free one
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// HTTP without TLS: whoever reaches the port may do all
+    #[arg(long)]
+    pub plain: bool,
+    /// Start from the manifests in FILE (a file or a directory), or from a state that --save kept
+    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
+    pub with: Option<PathBuf>,
+    /// Start from a small shop with a history: deploy/web, sts/db, ds/agent
+    #[arg(long)]
+    pub demo: bool,
+    /// Keep the whole state in FILE at the end, for --with
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// How many nodes; without: 3, or none where no controllers run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=5000))]
+    pub nodes: Option<u16>,
+    /// Whether controllers, scheduler and kubelets run, or the API server alone
+    #[arg(long, value_name = "WHICH", default_value = "all")]
+    pub controllers: Controllers,
+    /// How fast the cluster's time goes: 1 as on the wall, 60 a minute in a second, max from one event to the next
+    #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
+    pub speed: Speed,
+    /// Print the version of Kubernetes that is simulated, as its API server prints it
+    #[arg(long)]
+    pub version: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Controllers {
+    All,
+    None,
+}
+
+/// How fast the simulated cluster's time goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Speed {
+    Times(f64),
+    Max,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
@@ -128,6 +179,16 @@ pub enum When {
     Auto,
     Always,
     Never,
+}
+
+/// What a clock can follow: slower than a thousandth stands still, faster than a million times is `max`.
+const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1_000_000.0;
+
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    text.parse().ok().filter(|times| SPEEDS.contains(times)).map(Speed::Times).ok_or_else(|| "write a number from 0.001 to 1000000, or max".to_owned())
 }
 
 fn capability(text: &str) -> Result<Capability, String> {

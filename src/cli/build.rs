@@ -126,7 +126,7 @@ fn simulated(global: &Global, manifests: Option<&Path>, runtime: &Arc<Runtime>, 
 }
 
 /// What a flag names and cannot be used is a wrong flag.
-fn as_usage(error: Error) -> Error {
+pub fn as_usage(error: Error) -> Error {
     error.hints().iter().fold(Error::usage(error.message()), |usage, hint| usage.hint(hint))
 }
 

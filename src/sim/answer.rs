@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::body::Body;
 use super::discovery;
 use super::failure::{Failure, Result};
+use super::identity::Identity;
 use super::list::{self, ListOptions, parse_version};
 use super::negotiate::{self, Form};
 use super::route::{Place, Query, Route, route};
@@ -18,6 +19,7 @@ use super::shape::{Include, Shaper};
 use super::watch::Watch;
 use super::world::{Sim, World};
 
+mod authorize;
 mod parts;
 mod reviews;
 mod write;
@@ -31,6 +33,10 @@ pub struct Asked {
     pub accept: String,
     pub content_type: String,
     pub user_agent: String,
+    /// The token that the client shows.
+    pub bearer: Option<String>,
+    /// Who is at the other end of the connection; in one process, whoever it likes to be.
+    pub identity: Identity,
     pub body: Bytes,
 }
 
@@ -46,6 +52,8 @@ impl Asked {
             accept: accept.join(","),
             content_type: header(header::CONTENT_TYPE),
             user_agent: header(header::USER_AGENT),
+            bearer: bearer(&header(header::AUTHORIZATION)),
+            identity: head.extensions.get::<Identity>().cloned().unwrap_or_else(Identity::administrator),
             body,
         }
     }
@@ -61,6 +69,20 @@ impl Asked {
     fn is_read(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
     }
+}
+
+/// The token of an `Authorization` header.
+fn bearer(header: &str) -> Option<String> {
+    let (scheme, token) = header.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().to_owned())
+}
+
+/// Finds out who asks by the token that is shown, if one is.
+fn authenticate(world: &World, asked: &mut Asked) -> Result<()> {
+    if let Some(token) = &asked.bearer {
+        asked.identity = world.tokens.find(token).cloned().ok_or_else(Failure::unauthorized)?;
+    }
+    Ok(())
 }
 
 /// What a request comes to, before it is written.
@@ -117,10 +139,10 @@ pub fn failed(failure: &Failure) -> http::Response<Body> {
 }
 
 /// Answers a request.
-pub fn answer(sim: &Sim, asked: &Asked) -> http::Response<Body> {
+pub fn answer(sim: &Sim, mut asked: Asked) -> http::Response<Body> {
     let (answer, warnings) = sim.with(|world| {
         world.warnings.clear();
-        let answer = dispatch(sim, world, asked);
+        let answer = authenticate(world, &mut asked).and_then(|()| dispatch(sim, world, &asked));
         (answer, std::mem::take(&mut world.warnings))
     });
     match answer {
@@ -131,6 +153,7 @@ pub fn answer(sim: &Sim, asked: &Asked) -> http::Response<Body> {
 
 fn dispatch(sim: &Sim, world: &mut World, asked: &Asked) -> Result<Answer> {
     let (route, watched) = route(&asked.path);
+    authorize::check(asked, &route, watched)?;
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
     }

@@ -214,7 +214,8 @@ impl Failure {
         if let Some(token) = &self.0.go_on {
             status["metadata"]["continue"] = token.as_str().into();
         }
-        if !self.0.details.is_empty() {
+        // A path that is forbidden or not there has details, if empty ones.
+        if !self.0.details.is_empty() || matches!(self.0.code, 403 | 404) {
             status["details"] = Value::Object(self.0.details.clone());
         }
         status

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::world::Sim;
 
 /// The largest body that is read, as the real server's.
-const BODY_MOST: usize = 3 * 1024 * 1024;
+pub(super) const BODY_MOST: usize = 3 * 1024 * 1024;
 
 /// The service to give to `kube::Client`, or to serve on a socket.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ where
                 Ok(body) => body,
                 Err(failure) => return Ok(answer::failed(&failure)),
             };
-            Ok(answer::answer(&sim, &Asked::new(&head, body)))
+            Ok(answer::answer(&sim, Asked::new(&head, body)))
         })
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::controllers::{self, Work};
 use super::fixture;
+use super::identity::Tokens;
 use super::kinds::Kind;
 use super::server::Service;
 use super::store::{LogEntry, Store};
@@ -27,11 +28,13 @@ pub struct Options {
     pub nodes: usize,
     /// Manifests to start with; `None`: the small shop with a history.
     pub manifests: Option<Vec<Value>>,
+    /// Whether anything reacts to what is written; without, it is an API server alone.
+    pub controllers: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, nodes: 3, manifests: None }
+        Self { seed: 0, nodes: 3, manifests: None, controllers: true }
     }
 }
 
@@ -42,6 +45,7 @@ const LETTERS: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 pub struct World {
     pub store: Store,
     pub controllers: controllers::State,
+    pub tokens: Tokens,
     /// What the present request's client is warned of.
     pub warnings: Vec<String>,
     now: Timestamp,
@@ -57,6 +61,7 @@ impl World {
         Self {
             store: Store::default(),
             controllers: controllers::State::default(),
+            tokens: Tokens::default(),
             warnings: Vec::new(),
             now,
             rng: Pcg64Mcg::seed_from_u64(seed),
@@ -189,6 +194,7 @@ impl Sim {
         let present = clock.now();
         let start = present.saturating_sub(fixture::past(&options)).unwrap_or(Timestamp::MIN);
         let mut world = World::new(options.seed, start);
+        world.controllers.off = !options.controllers;
         super::bootstrap::lay(&mut world);
         fixture::play(&mut world, &options, present)?;
         world.run(present);
@@ -212,7 +218,7 @@ impl Sim {
             match next {
                 None => sooner.await,
                 Some(next) => {
-                    let wait = std::time::Duration::try_from(next.duration_since(now)).unwrap_or_default();
+                    let wait = self.0.clock.sleep_for(std::time::Duration::try_from(next.duration_since(now)).unwrap_or_default());
                     tokio::select! {
                         () = tokio::time::sleep(wait) => {}
                         () = sooner => {}
@@ -225,6 +231,11 @@ impl Sim {
     /// The present of the simulated cluster's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    #[cfg(feature = "serve")]
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {

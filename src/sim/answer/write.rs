@@ -49,7 +49,7 @@ pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
         manager: if manager.is_empty() { "unknown".to_owned() } else { manager },
         dry_run: asked.query.text("dryRun").is_some(),
         strictness,
-        ..admin()
+        ..writer(asked)
     })
 }
 
@@ -267,13 +267,12 @@ fn returns_itself(kind: Kind) -> bool {
 }
 
 fn caller_of_delete(asked: &Asked) -> Caller {
-    Caller { manager: asked.user_agent.split('/').next().unwrap_or_default().to_owned(), ..admin() }
+    Caller { manager: asked.user_agent.split('/').next().unwrap_or_default().to_owned(), ..writer(asked) }
 }
 
-/// The one user that there is.
-fn admin() -> Caller {
-    let groups = vec!["system:masters".to_owned(), "system:authenticated".to_owned()];
-    Caller { user: "kubernetes-admin".to_owned(), groups, ..Caller::component("unknown") }
+/// Whoever asks, as a writer.
+fn writer(asked: &Asked) -> Caller {
+    Caller { user: asked.identity.user.clone(), groups: asked.identity.groups.clone(), ..Caller::component("unknown") }
 }
 
 pub fn delete_collection(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {

@@ -363,7 +363,7 @@ fn logs(call: &Call) -> Answer {
             let log = match cluster.logs(&namespace, pod, &options).await {
                 Ok(log) => log,
                 // A container that never started has no log; the other pods' logs are still wanted.
-                Err(error) if error.kind() == ErrorKind::Invalid => continue,
+                Err(error) if error.message().contains("waiting to start") => continue,
                 Err(error) => return Err(error),
             };
             for line in log.lines() {

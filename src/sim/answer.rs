@@ -20,6 +20,7 @@ use super::watch::Watch;
 use super::world::{Sim, World};
 
 mod authorize;
+mod log;
 mod parts;
 mod reviews;
 mod write;

@@ -2,7 +2,7 @@
 //!
 //! What a pod's status then says is in `status`, what its containers wrote in `log`. Volumes, real probes and real processes are not here.
 
-mod log;
+pub mod log;
 pub mod node;
 mod status;
 

@@ -33,6 +33,7 @@ pub fn answer(_sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shape
         ("scale", _) => scale(world, asked, place, shaper),
         ("binding", _) => bind(world, asked, place, shaper),
         ("eviction", _) => evict(world, asked, place, shaper),
+        ("log", _) => super::log::answer(world, asked, place),
         (name, _) => Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified()))),
     }
 }

@@ -9,8 +9,11 @@ use http::{Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::body::Body;
+use super::controllers;
 use super::discovery;
 use super::failure::{Failure, Result};
+use super::fault;
+use super::follow::Follow;
 use super::identity::Identity;
 use super::list::{self, ListOptions, parse_version};
 use super::negotiate::{self, Form};
@@ -20,7 +23,6 @@ use super::watch::Watch;
 use super::world::{Sim, World};
 
 mod authorize;
-mod log;
 mod parts;
 mod reviews;
 mod write;
@@ -31,6 +33,7 @@ pub struct Asked {
     pub method: Method,
     pub path: String,
     pub query: Query,
+    pub raw_query: String,
     pub accept: String,
     pub content_type: String,
     pub user_agent: String,
@@ -50,6 +53,7 @@ impl Asked {
             method: head.method.clone(),
             path: head.uri.path().to_owned(),
             query: Query::parse(head.uri.query()),
+            raw_query: head.uri.query().unwrap_or_default().to_owned(),
             accept: accept.join(","),
             content_type: header(header::CONTENT_TYPE),
             user_agent: header(header::USER_AGENT),
@@ -90,6 +94,7 @@ fn authenticate(world: &World, asked: &mut Asked) -> Result<()> {
 enum Answer {
     Bytes { code: StatusCode, content_type: &'static str, bytes: Bytes },
     Stream(Box<Watch>),
+    Log(Box<Follow>),
 }
 
 impl Answer {
@@ -101,6 +106,13 @@ impl Answer {
         Self::Bytes { code: StatusCode::CREATED, content_type, bytes }
     }
 
+    fn code(&self) -> u16 {
+        match self {
+            Self::Bytes { code, .. } => code.as_u16(),
+            Self::Stream(_) | Self::Log(_) => 200,
+        }
+    }
+
     fn text(code: StatusCode, text: impl Into<String>) -> Self {
         Self::Bytes { code, content_type: "text/plain; charset=utf-8", bytes: Bytes::from(text.into()) }
     }
@@ -110,6 +122,7 @@ fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Respon
     let (code, content_type, body) = match answer {
         Answer::Bytes { code, content_type, bytes } => (code, content_type, Body::whole(if bodiless { Bytes::new() } else { bytes })),
         Answer::Stream(watch) => (StatusCode::OK, "application/json", Body::watch(*watch)),
+        Answer::Log(follow) => (StatusCode::OK, "text/plain", Body::follow(*follow)),
     };
     let mut response = http::Response::new(body);
     *response.status_mut() = code;
@@ -139,21 +152,78 @@ pub fn failed(failure: &Failure) -> http::Response<Body> {
     response
 }
 
-/// Answers a request.
-pub fn answer(sim: &Sim, mut asked: Asked) -> http::Response<Body> {
-    let (answer, warnings) = sim.with(|world| {
-        world.warnings.clear();
-        let answer = authenticate(world, &mut asked).and_then(|()| dispatch(sim, world, &asked));
-        (answer, std::mem::take(&mut world.warnings))
-    });
-    match answer {
-        Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
-        Err(failure) => failed(&failure),
+/// The connection ended without an answer, as a fault has it.
+#[derive(Debug)]
+pub struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("connection reset by peer")
     }
 }
 
-fn dispatch(sim: &Sim, world: &mut World, asked: &Asked) -> Result<Answer> {
+impl std::error::Error for Cut {}
+
+/// Answers a request, unless a fault keeps it from being answered.
+///
+/// # Errors
+/// `Cut` where a fault ends the connection.
+pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>, Cut> {
     let (route, watched) = route(&asked.path);
+    let known = sim.with(|world| authenticate(world, &mut asked));
+    let asked = &asked;
+    let decision = sim.with(|world| fault::before(world, &facts(asked, &route, watched)));
+    if !decision.delay.is_zero() {
+        tokio::time::sleep(decision.delay).await;
+    }
+    if decision.cut_before {
+        sim.with(|world| {
+            let now = world.now();
+            world.requests.note(now, asked, 0);
+        });
+        return Err(Cut);
+    }
+    let (answer, warnings) = sim.with(|world| {
+        world.warnings.clear();
+        let answer = match known.err().or(decision.fail) {
+            Some(failure) => Err(failure),
+            None => dispatch(sim, world, asked, route, watched),
+        };
+        let code = answer.as_ref().map_or_else(Failure::code, Answer::code);
+        let now = world.now();
+        world.requests.note(now, asked, if decision.cut_after { 0 } else { code });
+        (answer, std::mem::take(&mut world.warnings))
+    });
+    if decision.cut_after {
+        return Err(Cut);
+    }
+    Ok(match answer {
+        Ok(Answer::Stream(mut watch)) => {
+            watch.limit(decision.drop_after, decision.gone);
+            response(Answer::Stream(watch), &warnings, false)
+        }
+        Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
+        Err(failure) => failed(&failure),
+    })
+}
+
+/// What a request looks like to the faults.
+fn facts<'a>(asked: &'a Asked, route: &'a Route, watched: bool) -> fault::RequestFacts<'a> {
+    let place = match route {
+        Route::Place(place) => Some(place),
+        _ => None,
+    };
+    fault::RequestFacts {
+        verb: place.map_or("get", |it| authorize::verb(asked, it, watched)),
+        kind: place.map(|it| it.kind),
+        namespace: place.map_or("", |it| it.namespace.as_str()),
+        name: place.and_then(|it| it.name.as_deref()).unwrap_or_default(),
+        user_agent: &asked.user_agent,
+        user: &asked.identity.user,
+    }
+}
+
+fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: bool) -> Result<Answer> {
     authorize::check(asked, &route, watched)?;
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
@@ -187,6 +257,9 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked) -> Result<Answer> {
 
 fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched: bool) -> Result<Answer> {
     let shaper = Shaper { kind: place.kind, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
+    if asked.is_read() {
+        controllers::before_read(world, place.kind);
+    }
     if place.subresource.is_some() {
         return parts::answer(sim, world, asked, place, shaper);
     }

@@ -69,11 +69,7 @@ pub fn set(kind: Kind, object: &mut Value) {
             }
             fill(&mut object["spec"], "replicas", 1);
         }
-        Kind::PODTEMPLATES => {
-            if let Some(template) = object.get_mut("template") {
-                pod::template(template);
-            }
-        }
+        Kind::PODTEMPLATES => object.get_mut("template").into_iter().for_each(pod::template),
         Kind::JOBS => {
             template(object);
             job(&mut object["spec"]);
@@ -120,11 +116,7 @@ pub fn set(kind: Kind, object: &mut Value) {
         Kind::HORIZONTALPODAUTOSCALERS => autoscaler(&mut object["spec"]),
         Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => binding(object),
         Kind::NETWORKPOLICIES => network_policy(&mut object["spec"]),
-        Kind::INGRESSCLASSES => {
-            if object["spec"]["parameters"].is_object() {
-                fill(&mut object["spec"]["parameters"], "scope", "Cluster");
-            }
-        }
+        Kind::INGRESSCLASSES if object["spec"]["parameters"].is_object() => fill(&mut object["spec"]["parameters"], "scope", "Cluster"),
         _ => {}
     }
 }

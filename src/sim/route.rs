@@ -39,8 +39,6 @@ pub struct Place {
     pub namespace: String,
     pub name: Option<String>,
     pub subresource: Option<&'static SubresourceFacts>,
-    /// What follows a `proxy` or the like.
-    pub rest: String,
 }
 
 impl Place {
@@ -108,7 +106,7 @@ fn place(group: &str, version: &str, rest: &[&str]) -> Route {
     if rest.len() > 1 && namespace.is_empty() && kind.namespaced() {
         return Route::NoResource;
     }
-    Route::Place(Place { kind, namespace: namespace.to_owned(), name: rest.get(1).map(|it| (*it).to_owned()), subresource, rest: tail.join("/") })
+    Route::Place(Place { kind, namespace: namespace.to_owned(), name: rest.get(1).map(|it| (*it).to_owned()), subresource })
 }
 
 /// Text with its percent escapes resolved; what is no escape stays as it is.

@@ -149,7 +149,7 @@ impl Token {
     }
 
     /// `in` and `notin` where a value stands are values.
-    fn as_value(self) -> Token {
+    fn into_value(self) -> Token {
         match self {
             Token::In | Token::NotIn => Token::Word(self.text()),
             token => token,
@@ -218,11 +218,11 @@ impl Parser {
     }
 
     fn next_value(&mut self) -> Token {
-        self.next().as_value()
+        self.next().into_value()
     }
 
     fn peek(&self) -> Token {
-        self.tokens.as_slice().first().cloned().unwrap_or(Token::End).as_value()
+        self.tokens.as_slice().first().cloned().unwrap_or(Token::End).into_value()
     }
 
     fn parse(mut self) -> Result<Vec<Requirement>, String> {

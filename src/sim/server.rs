@@ -1,6 +1,5 @@
 //! The API server's HTTP face as a `tower::Service`: takes a request whole, hands it to `answer`.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,6 +8,7 @@ use http_body_util::{BodyExt, Limited};
 
 pub use super::body::Body;
 
+pub use super::answer::Cut;
 use super::answer::{self, Asked};
 use super::failure::Failure;
 use super::world::Sim;
@@ -34,10 +34,10 @@ where
     B::Error: std::fmt::Display,
 {
     type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Error = Cut;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Cut>> + Send>>;
 
-    fn poll_ready(&mut self, _ctx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _ctx: &mut Context<'_>) -> Poll<Result<(), Cut>> {
         Poll::Ready(Ok(()))
     }
 
@@ -49,7 +49,7 @@ where
                 Ok(body) => body,
                 Err(failure) => return Ok(answer::failed(&failure)),
             };
-            Ok(answer::answer(&sim, Asked::new(&head, body)))
+            answer::answer(&sim, Asked::new(&head, body)).await
         })
     }
 }

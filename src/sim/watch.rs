@@ -37,6 +37,8 @@ pub struct Watch {
     end: Pin<Box<Sleep>>,
     bookmark: Pin<Box<Sleep>>,
     over: bool,
+    /// Whether it ends by saying that its version is too old.
+    gone: bool,
 }
 
 impl Watch {
@@ -85,7 +87,17 @@ impl Watch {
             end: Box::pin(tokio::time::sleep(Duration::from_secs(timeout_s))),
             bookmark: Box::pin(tokio::time::sleep(BOOKMARK_EVERY)),
             over: false,
+            gone: false,
         })
+    }
+
+    /// Ends the watch early, as a fault has it: after a while, or with a version that is too old.
+    pub fn limit(&mut self, after: Option<Duration>, gone: bool) {
+        if let Some(after) = after {
+            self.end = Box::pin(tokio::time::sleep(after));
+            self.bookmarks = false;
+        }
+        self.gone = gone;
     }
 
     fn line(&mut self, entry: &LogEntry, now: jiff::Timestamp) -> Option<Vec<u8>> {
@@ -119,6 +131,11 @@ impl Watch {
         }
         if !self.initial.is_empty() {
             return Poll::Ready(Some(std::mem::take(&mut self.initial)));
+        }
+        if self.gone {
+            self.over = true;
+            let sent = self.sent;
+            return Poll::Ready(Some(self.sim.look(|world| error_line(&too_old(sent, &world.store))).into()));
         }
         let now = self.sim.now();
         let kind = self.shaper.kind.stored();

@@ -16,6 +16,7 @@ use super::controllers::{self, Work};
 use super::fixture;
 use super::identity::Tokens;
 use super::kinds::Kind;
+use super::requests::Requests;
 use super::server::Service;
 use super::store::{LogEntry, Store};
 use crate::clock::Clock;
@@ -48,6 +49,8 @@ pub struct World {
     pub tokens: Tokens,
     /// What the present request's client is warned of.
     pub warnings: Vec<String>,
+    /// What clients asked for, as far back as is kept.
+    pub requests: Requests,
     now: Timestamp,
     rng: Pcg64Mcg,
     due: BTreeMap<(Timestamp, u64), Work>,
@@ -63,6 +66,7 @@ impl World {
             controllers: controllers::State::default(),
             tokens: Tokens::default(),
             warnings: Vec::new(),
+            requests: Requests::default(),
             now,
             rng: Pcg64Mcg::seed_from_u64(seed),
             due: BTreeMap::new(),
@@ -231,6 +235,11 @@ impl Sim {
     /// The present of the simulated cluster's clock.
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// What clients asked for, oldest first: `#{ at, method, path, query, user_agent, code }`, with code 0 where no answer came.
+    pub fn requests(&self) -> Vec<Value> {
+        self.lock().requests.list()
     }
 
     #[cfg(feature = "serve")]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
 use super::super::failure::{Failure, FieldError, Result};
+use super::super::follow::{Follow, LogOptions};
 use super::super::patch::request::{self, PatchKind};
 use super::super::route::Place;
 use super::super::schema::{self, decode};
@@ -12,7 +13,7 @@ use super::super::shape::Shaper;
 use super::super::world::{Sim, World};
 use super::{Answer, Asked, plain, write};
 
-pub fn answer(_sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let Some(part) = place.subresource else { return Err(Failure::no_such_path()) };
     let verb = match asked.method {
         Method::GET | Method::HEAD => "get",
@@ -31,9 +32,9 @@ pub fn answer(_sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shape
         ("ephemeralcontainers", _) => face(world, asked, place, Subresource::EphemeralContainers, shaper),
         ("finalize", _) => face(world, asked, place, Subresource::Finalize, shaper),
         ("scale", _) => scale(world, asked, place, shaper),
+        ("log", _) => log(sim, world, asked, place),
         ("binding", _) => bind(world, asked, place, shaper),
         ("eviction", _) => evict(world, asked, place, shaper),
-        ("log", _) => super::log::answer(world, asked, place),
         (name, _) => Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified()))),
     }
 }
@@ -129,4 +130,13 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
     }
     let written = world.write_scale(place.kind, &place.namespace, name, &scale, &caller)?;
     Ok(Answer::ok(plain(&written, shaper)))
+}
+
+fn log(sim: &Sim, world: &World, asked: &Asked, place: &Place) -> Result<Answer> {
+    let options = LogOptions::parse(&place.namespace, place.name.as_deref().unwrap_or_default(), &asked.query)?;
+    let (text, seen) = options.text(world)?;
+    if options.follow {
+        return Ok(Answer::Log(Box::new(Follow::new(sim, options, text, seen))));
+    }
+    Ok(Answer::Bytes { code: http::StatusCode::OK, content_type: "text/plain", bytes: text.into() })
 }

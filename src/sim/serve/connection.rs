@@ -1,7 +1,6 @@
 //! One connection: who is at its other end, its requests one after the other or side by side, and its end when nothing moves.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +24,7 @@ use tower::Service as _;
 use super::super::answer;
 use super::super::failure::Failure;
 use super::super::identity::Identity;
-use super::super::server::{Body, Service};
+use super::super::server::{Body, Cut, Service};
 use super::limits::{Activity, InFlight, Limits, Outstanding, PATIENCE, Place};
 
 /// How long a handshake may take.
@@ -110,7 +109,7 @@ impl Peer {
                 request.headers_mut().remove(header::AUTHORIZATION);
             }
             let (service, limits, activity) = (service.clone(), Arc::clone(&limits), Arc::clone(&activity));
-            async move { Ok::<_, Infallible>(answer(service, limits, &activity, request).await) }
+            async move { answer(service, limits, &activity, request).await }
         });
         let mut builder = Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MOST).half_close(true);
@@ -153,14 +152,16 @@ async fn shake(tls: &TlsAcceptor, mut socket: TcpStream) -> Option<tokio_rustls:
     }
 }
 
-async fn answer(service: Service, limits: Arc<Limits>, activity: &Arc<Activity>, request: Request<Incoming>) -> Response<Served> {
+async fn answer(service: Service, limits: Arc<Limits>, activity: &Arc<Activity>, request: Request<Incoming>) -> Result<Response<Served>, Cut> {
     let mut in_flight = activity.begin();
     let admitted = limits.admit();
     let response = match &admitted {
         Ok(_) => {
             let timed = tokio::time::timeout(REQUEST, call(service, &limits, request));
             match AssertUnwindSafe(timed).catch_unwind().await {
-                Ok(Ok(response)) => response,
+                // A fault ends the connection.
+                Ok(Ok(Err(cut))) => return Err(cut),
+                Ok(Ok(Ok(response))) => response,
                 Ok(Err(_)) => answer::failed(&Failure::new(
                     504,
                     "Timeout",
@@ -177,10 +178,10 @@ async fn answer(service: Service, limits: Arc<Limits>, activity: &Arc<Activity>,
         in_flight.answered();
     }
     let outstanding = limits.answer(size.map_or(0, |it| usize::try_from(it).unwrap_or(usize::MAX)));
-    response.map(|body| Served { body, rest: Bytes::new(), in_flight, _outstanding: outstanding })
+    Ok(response.map(|body| Served { body, rest: Bytes::new(), in_flight, _outstanding: outstanding }))
 }
 
-async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>) -> Response<Body> {
+async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
     let body = match limits.read(body).await {
         Ok(body) => body,
@@ -190,12 +191,10 @@ async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>)
             if head.version < http::Version::HTTP_2 {
                 response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
             }
-            return response;
+            return Ok(response);
         }
     };
-    match service.call(Request::from_parts(head, Full::new(body))).await {
-        Ok(response) => response,
-    }
+    service.call(Request::from_parts(head, Full::new(body))).await
 }
 
 /// An answer on its way, in pieces.

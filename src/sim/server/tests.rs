@@ -292,3 +292,52 @@ fn nothing_is_made_where_there_is_no_namespace() {
         (403, r#"namespaces "default" is forbidden: this namespace may not be deleted"#.to_owned())
     );
 }
+
+#[test]
+fn a_log_is_served_whole_in_part_and_as_it_grows() {
+    let trial = Trial::new();
+    let pod = json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "web", "image": "web:1" }] } });
+    trial.good("POST", "/api/v1/namespaces/default/pods", pod);
+    trial.runtime.block_on(async { tokio::time::sleep(Duration::from_secs(10)).await });
+    let log = |query: &str| trial.send("GET", &format!("/api/v1/namespaces/default/pods/web/log?{query}"), "", "", "");
+    let (code, headers, whole) = log("");
+    assert_eq!((code, headers["content-type"].to_str().ok()), (200, Some("text/plain")), "{whole}");
+    assert!(whole.starts_with("starting 1\n"), "{whole}");
+    let last = whole.lines().last().expect("a line");
+    assert_eq!(log("tailLines=1").2, format!("{last}\n"));
+    assert!(log("tailLines=1&timestamps=true").2.starts_with("2026-11-23T10:00:"));
+    assert_eq!(log("container=nope").0, 400);
+    assert_eq!(log("tailLines=-1").0, 422);
+    let sim = trial.sim.clone();
+    let grown = trial.runtime.block_on(async {
+        let request =
+            http::Request::get("/api/v1/namespaces/default/pods/web/log?follow=true").body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
+        let mut body = tower::ServiceExt::oneshot(sim.service(), request).await.expect("an answer").into_body();
+        let mut text = String::new();
+        while text.len() <= whole.len() {
+            let frame = tokio::time::timeout(Duration::from_secs(60), http_body_util::BodyExt::frame(&mut body)).await.expect("in time").expect("more");
+            text.push_str(std::str::from_utf8(&frame.expect("a frame").into_data().expect("data")).expect("text"));
+        }
+        text
+    });
+    assert!(grown.starts_with(&whole), "{grown}");
+}
+
+#[test]
+fn faults_meet_the_requests_that_they_are_for() {
+    let trial = Trial::new();
+    trial.good("POST", SECRETS, secret("a", "1"));
+    trial.sim.fault(&json!({ "unavailable": true, "times": 1, "verb": "list" })).expect("a fault");
+    let (code, headers, _) = trial.send("GET", SECRETS, "", "", "");
+    assert_eq!((code, headers["retry-after"].to_str().ok()), (503, Some("1")));
+    assert_eq!(trial.send("GET", SECRETS, "", "", "").0, 200);
+    trial.sim.fault(&json!({ "cut_after": true, "times": 1, "verb": "delete" })).expect("a fault");
+    let cut = trial.runtime.block_on(async {
+        let request = http::Request::delete(format!("{SECRETS}/a")).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
+        tower::ServiceExt::oneshot(trial.sim.service(), request).await.err().map(|it| it.to_string())
+    });
+    assert_eq!(cut.as_deref(), Some("connection reset by peer"));
+    assert_eq!(trial.ask("GET", &format!("{SECRETS}/a"), Value::Null).0, 404, "it took effect");
+    let codes: Vec<u64> = trial.sim.requests().iter().filter_map(|it| it["code"].as_u64()).collect();
+    assert_eq!(codes, [201, 503, 200, 0, 404]);
+}

@@ -120,6 +120,5 @@ pub fn parent(row: &Row<'_>) -> String {
     }
     let text = |field: &str| parent[field].as_str().unwrap_or_default();
     let resource = if text("group").is_empty() { text("resource").to_owned() } else { format!("{}.{}", text("resource"), text("group")) };
-    let parts = [resource.to_lowercase().as_str(), text("namespace"), text("name")].iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>().join("/");
-    parts
+    [resource.to_lowercase().as_str(), text("namespace"), text("name")].iter().filter(|it| !it.is_empty()).copied().collect::<Vec<_>>().join("/")
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::kinds::Kind;
-use super::{Errors, FieldError, entries, items, labels, names, text};
+use super::{Errors, FieldError, entries, items, names, text};
 
 /// The largest size of all data together.
 const DATA_MOST: usize = 1024 * 1024;
@@ -22,10 +22,8 @@ pub fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Val
         Kind::NODES => node(errors, object),
         Kind::LEASES => {
             let spec = &object["spec"];
-            for field in ["leaseDurationSeconds"] {
-                if spec[field].as_i64().is_some_and(|it| it <= 0) {
-                    errors.invalid(format!("spec.{field}"), spec[field].clone(), "must be greater than 0");
-                }
+            if spec["leaseDurationSeconds"].as_i64().is_some_and(|it| it <= 0) {
+                errors.invalid("spec.leaseDurationSeconds", spec["leaseDurationSeconds"].clone(), "must be greater than 0");
             }
             errors.not_negative("spec.leaseTransitions", &spec["leaseTransitions"]);
             if spec["holderIdentity"] == "" {
@@ -154,16 +152,14 @@ fn node(errors: &mut Errors, object: &Value) {
         }
         seen.push(place);
     }
-    labels(errors, "metadata.labels", &Value::Null);
 }
 
 fn event(errors: &mut Errors, object: &Value) {
     let involved = &object["involvedObject"];
     let (own, named) = (text(&object["metadata"], "namespace"), text(involved, "namespace"));
-    let cluster = named.is_empty();
-    if cluster && own != "default" && own != "kube-system" {
-        errors.invalid("involvedObject.namespace", named, "does not match event.namespace");
-    } else if !cluster && own != named {
+    // What is outside of namespaces has its events in one of two.
+    let fits = if named.is_empty() { own == "default" || own == "kube-system" } else { own == named };
+    if !fits {
         errors.invalid("involvedObject.namespace", named, "does not match event.namespace");
     }
 }

@@ -89,8 +89,7 @@ fn binding(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>)
             _ => errors.unsupported(format!("{field}.kind"), &subject["kind"], &["ServiceAccount", "User", "Group"]),
         }
     }
-    if let Some(old) = old.filter(|it| it["roleRef"] != *role) {
-        let _ = old;
+    if old.is_some_and(|it| it["roleRef"] != *role) {
         errors.invalid("roleRef", role.clone(), "cannot change roleRef");
     }
 }

@@ -5,13 +5,21 @@
 pub mod arithmetic;
 pub mod claim;
 pub mod client;
+mod cron;
+mod cronjob;
 mod daemonset;
 pub mod deployment;
+mod disruption;
+mod endpoints;
 pub mod hash;
 mod history;
+mod job;
 #[cfg(test)]
 mod life_tests;
+#[cfg(test)]
+mod more_tests;
 mod namespace;
+mod node;
 pub mod nodes;
 pub mod object;
 #[cfg(test)]
@@ -28,6 +36,7 @@ mod set_tests;
 mod statefulset;
 pub mod template;
 pub mod template_hash;
+mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +93,13 @@ pub enum Controller {
     ReplicaSet,
     StatefulSet,
     DaemonSet,
+    Job,
+    JobOrphan,
+    CronJob,
+    Endpoints,
+    Disruption,
+    Node,
+    Volume,
     Garbage,
     NamespaceEnd,
     ServiceAccount,
@@ -97,7 +113,8 @@ impl Controller {
         match self {
             Self::Deployment => 8_000,
             Self::ReplicaSet => 6_000,
-            Self::StatefulSet | Self::DaemonSet => 8_000,
+            Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
+            Self::Endpoints | Self::Disruption | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
             Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
             Self::Scheduler => 5_000,
@@ -149,6 +166,18 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
         }
         Kind::STATEFULSETS => queue::add(world, Controller::StatefulSet, &Key::of(object)),
         Kind::DAEMONSETS => queue::add(world, Controller::DaemonSet, &Key::of(object)),
+        Kind::JOBS => {
+            queue::add(world, Controller::Job, &Key::of(object));
+            wake_owners(world, entry, &[(Kind::CRONJOBS, Controller::CronJob)]);
+        }
+        Kind::CRONJOBS => queue::add(world, Controller::CronJob, &Key::of(object)),
+        Kind::SERVICES => queue::add(world, Controller::Endpoints, &Key::of(object)),
+        Kind::PODDISRUPTIONBUDGETS => queue::add(world, Controller::Disruption, &Key::of(object)),
+        Kind::PERSISTENTVOLUMECLAIMS if gone => volume::reclaim(world, object),
+        Kind::PERSISTENTVOLUMECLAIMS => {
+            queue::add(world, Controller::Volume, &Key::of(object));
+            scheduler::retry(world);
+        }
         Kind::CONTROLLERREVISIONS => wake_owners(world, entry, &[(Kind::DAEMONSETS, Controller::DaemonSet)]),
         Kind::PODS => observe_pod(world, entry, gone),
         Kind::NODES => observe_node(world, entry),
@@ -173,6 +202,7 @@ fn observe_node(world: &mut World, entry: &LogEntry) {
     if entry.change == Change::Modified && entry.previous.as_deref().is_some_and(|before| decides(before) == decides(&entry.object)) {
         return;
     }
+    queue::add(world, Controller::Node, &Key { namespace: String::new(), name: name(&entry.object).to_owned() });
     scheduler::retry(world);
     let sets: Vec<Key> = world.list(Kind::DAEMONSETS, None).map(|set| Key::of(set)).collect();
     for key in sets {
@@ -182,8 +212,17 @@ fn observe_node(world: &mut World, entry: &LogEntry) {
 
 fn observe_pod(world: &mut World, entry: &LogEntry, gone: bool) {
     let pod = &entry.object;
-    let owners = [(Kind::REPLICASETS, Controller::ReplicaSet), (Kind::STATEFULSETS, Controller::StatefulSet), (Kind::DAEMONSETS, Controller::DaemonSet)];
+    let owners = [
+        (Kind::REPLICASETS, Controller::ReplicaSet),
+        (Kind::STATEFULSETS, Controller::StatefulSet),
+        (Kind::DAEMONSETS, Controller::DaemonSet),
+        (Kind::JOBS, Controller::Job),
+    ];
     wake_owners(world, entry, &owners);
+    if job::has_finalizer(pod) && !gone {
+        queue::add(world, Controller::JobOrphan, &Key::of(pod));
+    }
+    observe_what_selects(world, entry);
     if gone {
         // A Deployment that recreates waits for the last of its old pods.
         let owner = controller_of(pod).filter(|owner| owner["kind"] == "ReplicaSet").and_then(|owner| owner["uid"].as_str());
@@ -199,6 +238,27 @@ fn observe_pod(world: &mut World, entry: &LogEntry, gone: bool) {
         queue::add(world, Controller::Scheduler, &Key::of(pod));
     }
     kubelet::observe(world, entry);
+}
+
+/// Services and budgets look at the pods that they select, when something that they look at changed.
+fn observe_what_selects(world: &mut World, entry: &LogEntry) {
+    let seen = |pod: &Value| {
+        let metadata = &pod["metadata"];
+        let ready = object::condition(pod, "Ready").map(|it| it["status"].clone());
+        (metadata["labels"].clone(), metadata["deletionTimestamp"].is_null(), pod["status"]["podIP"].clone(), ready, pods::is_terminal(pod))
+    };
+    let pod = &entry.object;
+    if entry.change == Change::Modified && entry.previous.as_deref().is_some_and(|before| seen(before) == seen(pod)) {
+        return;
+    }
+    let mut services = endpoints::services_of(world, pod);
+    let mut budgets = disruption::budgets_of(world, pod);
+    if let Some(before) = entry.previous.as_deref().filter(|before| before["metadata"]["labels"] != pod["metadata"]["labels"]) {
+        services.extend(endpoints::services_of(world, before));
+        budgets.extend(disruption::budgets_of(world, before));
+    }
+    services.into_iter().for_each(|key| queue::add(world, Controller::Endpoints, &key));
+    budgets.into_iter().for_each(|key| queue::add(world, Controller::Disruption, &key));
 }
 
 /// Wakes the controllers of an object: the one that it has, the one that it had, and those whose selector matches an orphan.
@@ -250,6 +310,13 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::ReplicaSet => replicaset::sync(world, &key),
                 Controller::StatefulSet => statefulset::sync(world, &key),
                 Controller::DaemonSet => daemonset::sync(world, &key),
+                Controller::Job => job::sync(world, &key),
+                Controller::JobOrphan => job::sync_orphan(world, &key),
+                Controller::CronJob => cronjob::sync(world, &key),
+                Controller::Endpoints => endpoints::sync(world, &key),
+                Controller::Disruption => disruption::sync(world, &key),
+                Controller::Node => node::sync(world, &key),
+                Controller::Volume => volume::sync(world, &key),
                 Controller::Garbage => gc::sync(world, &key),
                 Controller::NamespaceEnd => namespace::sync_end(world, &key),
                 Controller::ServiceAccount => namespace::sync_account(world, &key),

@@ -128,7 +128,12 @@ fn claim(errors: &mut Errors, object: &Value, old: Option<&Value>) {
             });
             rest
         };
-        if fixed(spec) != fixed(&old["spec"]) {
+        let mut before = fixed(&old["spec"]);
+        // A claim without a class may be given one later.
+        if before.get("storageClassName").is_none() && spec["storageClassName"].is_string() {
+            before.insert("storageClassName".to_owned(), spec["storageClassName"].clone());
+        }
+        if fixed(spec) != before {
             errors.forbidden("spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims");
         }
     }

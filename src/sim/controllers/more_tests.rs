@@ -1,0 +1,203 @@
+//! Jobs, CronJobs, EndpointSlices, budgets, volumes and cordoned nodes, on the controllers themselves.
+
+use serde_json::{Value, json};
+
+use super::object::{condition, deleting, list, name};
+use super::play::Play;
+use crate::sim::api::DeleteOptions;
+use crate::sim::kinds::Kind;
+use crate::sim::store::Change;
+
+fn job(play: &mut Play, image: &str, change: impl FnOnce(&mut Value)) {
+    let mut object = json!({
+        "metadata": {"name": "work", "namespace": "default"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": image}]}}},
+    });
+    change(&mut object);
+    play.create(Kind::JOBS, object);
+}
+
+#[test]
+fn a_job_counts_each_pod_once_and_passes_through_the_states_that_a_real_one_does() {
+    let mut play = Play::small();
+    play.log(Kind::JOBS);
+    job(&mut play, "a:1", |job| job["spec"]["completions"] = json!(2));
+    play.wait(30.0);
+    let states: Vec<String> = play
+        .log(Kind::JOBS)
+        .iter()
+        .map(|entry| {
+            let status = &entry.object["status"];
+            let uncounted = list(&status["uncountedTerminatedPods"]["succeeded"]).len();
+            let conditions: Vec<&str> = list(&status["conditions"]).iter().filter_map(|it| it["type"].as_str()).collect();
+            format!("active {} ready {} succeeded {} uncounted {uncounted} {}", status["active"], status["ready"], status["succeeded"], conditions.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        states,
+        [
+            "active null ready null succeeded null uncounted 0 ",
+            "active 1 ready 0 succeeded null uncounted 0 ",
+            "active 1 ready 1 succeeded null uncounted 0 ",
+            "active 1 ready 0 succeeded null uncounted 1 ",
+            "active 1 ready 0 succeeded 1 uncounted 0 ",
+            "active 1 ready 1 succeeded 1 uncounted 0 ",
+            "active null ready 0 succeeded 1 uncounted 1 SuccessCriteriaMet",
+            "active null ready 0 succeeded 2 uncounted 0 SuccessCriteriaMet Complete",
+        ]
+    );
+    assert_eq!(play.pods().len(), 2);
+    assert!(play.pods().iter().all(|pod| pod["status"]["phase"] == "Succeeded" && pod["metadata"]["finalizers"].is_null()));
+    assert_eq!(play.events("Completed"), ["Job completed"]);
+    play.delete(Kind::JOBS, "work", &DeleteOptions::default());
+    play.wait(5.0);
+    assert!(play.pods().is_empty() || play.pods().iter().all(|pod| pod["metadata"]["ownerReferences"].is_null()));
+}
+
+#[test]
+fn a_job_whose_pods_fail_backs_off_and_gives_up_at_its_limit() {
+    let mut play = Play::small();
+    job(&mut play, "a:1-crash", |job| job["spec"]["backoffLimit"] = json!(2));
+    play.wait(100.0);
+    let job = play.get(Kind::JOBS, "work");
+    let failed = condition(&job, "Failed").expect("a condition");
+    assert_eq!((failed["reason"].as_str(), job["status"]["failed"].as_i64()), (Some("BackoffLimitExceeded"), Some(3)));
+    assert_eq!(play.events("BackoffLimitExceeded"), ["Job has reached the specified backoff limit"]);
+    assert_eq!(play.pods().len(), 3);
+}
+
+#[test]
+fn an_indexed_job_has_one_pod_for_each_index() {
+    let mut play = Play::small();
+    job(&mut play, "a:1", |job| {
+        job["spec"]["completions"] = json!(3);
+        job["spec"]["parallelism"] = json!(2);
+        job["spec"]["completionMode"] = json!("Indexed");
+    });
+    play.wait(30.0);
+    let job = play.get(Kind::JOBS, "work");
+    assert_eq!((job["status"]["completedIndexes"].as_str(), job["status"]["succeeded"].as_i64()), (Some("0-2"), Some(3)));
+    assert!(play.pod_names()[0].starts_with("work-0-"), "{:?}", play.pod_names());
+}
+
+#[test]
+fn a_suspended_job_has_no_pods_and_a_finished_one_goes_after_its_time() {
+    let mut play = Play::small();
+    job(&mut play, "a:1", |job| {
+        job["spec"]["suspend"] = json!(true);
+        job["spec"]["ttlSecondsAfterFinished"] = json!(20);
+    });
+    play.wait(5.0);
+    assert_eq!((play.pods().len(), play.condition(Kind::JOBS, "work", "Suspended")), (0, "True/JobSuspended".to_owned()));
+    play.edit(Kind::JOBS, "work", |job| job["spec"]["suspend"] = json!(false));
+    play.wait(10.0);
+    assert_eq!(play.condition(Kind::JOBS, "work", "Complete"), "True/CompletionsReached");
+    play.wait(30.0);
+    assert!(play.find(Kind::JOBS, "work").is_none() && play.pods().is_empty());
+}
+
+#[test]
+fn a_cron_job_starts_a_job_each_minute_and_keeps_three() {
+    let mut play = Play::small();
+    let template = json!({"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "a:1"}]}}}});
+    play.create(Kind::CRONJOBS, json!({"metadata": {"name": "tick", "namespace": "default"}, "spec": {"schedule": "* * * * *", "jobTemplate": template}}));
+    play.wait(56.5);
+    assert_eq!(play.all(Kind::JOBS).iter().map(|job| name(job).to_owned()).collect::<Vec<_>>(), ["tick-29923801"]);
+    assert_eq!(list(&play.get(Kind::CRONJOBS, "tick")["status"]["active"]).len(), 1);
+    play.wait(600.0);
+    assert_eq!(play.all(Kind::JOBS).len(), 3);
+    let cron = play.get(Kind::CRONJOBS, "tick");
+    assert_eq!((cron["status"]["lastScheduleTime"].as_str(), cron["status"]["active"].is_null()), (Some("2026-11-23T10:11:00Z"), true));
+    assert!(play.events("SawCompletedJob")[0].starts_with("Saw completed job: tick-"));
+}
+
+#[test]
+fn a_service_knows_the_addresses_behind_it() {
+    let mut play = Play::small();
+    play.create(
+        Kind::SERVICES,
+        json!({"metadata": {"name": "web", "namespace": "default"}, "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}}),
+    );
+    play.wait(1.0);
+    let slices = |play: &Play| play.all(Kind::ENDPOINTSLICES).into_iter().filter(|slice| name(slice).starts_with("web-")).collect::<Vec<_>>();
+    assert_eq!((slices(&play).len(), slices(&play)[0]["endpoints"].is_null()), (1, true));
+    play.deployment("web", 2, "shop/web:1", |_| {});
+    play.wait(10.0);
+    let slice = slices(&play)[0].clone();
+    assert_eq!(list(&slice["endpoints"]).len(), 2);
+    assert_eq!(slice["ports"], json!([{"name": "http", "port": 8080, "protocol": "TCP"}]));
+    assert!(list(&slice["endpoints"]).iter().all(|it| it["conditions"] == json!({"ready": true, "serving": true, "terminating": false})));
+    assert_eq!(list(&play.get(Kind::ENDPOINTS, "web")["subsets"][0]["addresses"]).len(), 2);
+    play.log(Kind::ENDPOINTSLICES);
+    let pod = play.pod_names()[0].clone();
+    play.delete(Kind::PODS, &pod, &DeleteOptions::default());
+    play.wait(10.0);
+    let terminating = play
+        .log(Kind::ENDPOINTSLICES)
+        .iter()
+        .any(|entry| list(&entry.object["endpoints"]).iter().any(|it| it["conditions"]["terminating"] == true && it["conditions"]["ready"] == false));
+    assert!(terminating);
+    assert_eq!(list(&slices(&play)[0]["endpoints"]).len(), 2);
+    play.delete(Kind::SERVICES, "web", &DeleteOptions::default());
+    play.wait(1.0);
+    assert!(slices(&play).is_empty() && play.find(Kind::ENDPOINTS, "web").is_none());
+}
+
+#[test]
+fn a_budget_counts_who_may_go() {
+    let mut play = Play::small();
+    play.create(
+        Kind::PODDISRUPTIONBUDGETS,
+        json!({"metadata": {"name": "web", "namespace": "default"}, "spec": {"maxUnavailable": "50%", "selector": {"matchLabels": {"app": "web"}}}}),
+    );
+    play.deployment("web", 3, "shop/web:1", |_| {});
+    play.wait(10.0);
+    let status = |play: &Play| {
+        let status = play.get(Kind::PODDISRUPTIONBUDGETS, "web")["status"].clone();
+        ["expectedPods", "currentHealthy", "desiredHealthy", "disruptionsAllowed"].map(|field| status[field].as_i64().unwrap_or(-1))
+    };
+    assert_eq!(status(&play), [3, 3, 1, 2]);
+    assert_eq!(play.condition(Kind::PODDISRUPTIONBUDGETS, "web", "DisruptionAllowed"), "True/SufficientPods");
+    let pod = play.pod_names()[0].clone();
+    play.delete(Kind::PODS, &pod, &DeleteOptions::default());
+    play.wait(0.1);
+    assert_eq!(status(&play), [3, 2, 1, 1]);
+}
+
+#[test]
+fn claims_get_volumes_and_give_them_back() {
+    let mut play = Play::small();
+    play.create(
+        Kind::PERSISTENTVOLUMECLAIMS,
+        json!({"metadata": {"name": "data", "namespace": "default"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    play.wait(1.0);
+    let claim = play.get(Kind::PERSISTENTVOLUMECLAIMS, "data");
+    assert_eq!((claim["status"]["phase"].as_str(), claim["status"]["capacity"]["storage"].as_str()), (Some("Bound"), Some("1Gi")), "{claim}");
+    assert_eq!(play.all(Kind::PERSISTENTVOLUMES).len(), 1);
+    play.delete(Kind::PERSISTENTVOLUMECLAIMS, "data", &DeleteOptions::default());
+    play.wait(1.0);
+    assert!(play.find(Kind::PERSISTENTVOLUMECLAIMS, "data").is_none() && play.all(Kind::PERSISTENTVOLUMES).is_empty());
+}
+
+#[test]
+fn a_cordoned_node_is_tainted_and_a_driving_taint_empties_it() {
+    let mut play = Play::small();
+    play.deployment("web", 3, "shop/web:1", |_| {});
+    play.wait(10.0);
+    play.edit(Kind::NODES, "node-1", |node| node["spec"]["unschedulable"] = json!(true));
+    play.wait(1.0);
+    assert_eq!(play.get(Kind::NODES, "node-1")["spec"]["taints"][0]["key"], "node.kubernetes.io/unschedulable");
+    play.edit(Kind::NODES, "node-1", |node| {
+        let taint = json!({"key": "gone", "effect": "NoExecute"});
+        node["spec"]["taints"].as_array_mut().expect("taints").push(taint);
+    });
+    play.wait(10.0);
+    let pods = play.pods();
+    assert_eq!(pods.len(), 3);
+    assert!(pods.iter().all(|pod| pod["spec"]["nodeName"] != "node-1" && !deleting(pod)));
+    play.edit(Kind::NODES, "node-1", |node| node["spec"]["unschedulable"] = json!(false));
+    play.wait(1.0);
+    assert_eq!(list(&play.get(Kind::NODES, "node-1")["spec"]["taints"]).len(), 1);
+    assert!(play.log(Kind::PODS).iter().any(|entry| entry.change == Change::Deleted));
+}

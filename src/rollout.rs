@@ -19,6 +19,7 @@ mod pod;
 mod quantity;
 pub mod resources;
 pub mod restart;
+pub mod restore;
 pub mod rival;
 #[cfg(test)]
 mod sample;

@@ -3,9 +3,11 @@
 //! Two sessions live side by side in one process; nothing here is global.
 
 pub mod follow;
+pub mod guard;
 pub mod make;
 pub mod policy;
 pub mod settings;
+mod strand;
 pub mod view;
 pub mod wait;
 
@@ -16,12 +18,16 @@ use tokio::runtime::Runtime;
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Connection, ContextEntry};
 use crate::error::{Error, Result};
+use crate::journal::Journal;
 use crate::render::screen::Screen;
 use crate::resource::Target;
 
 pub use policy::{Capability, Policy};
 pub use settings::Settings;
 pub use wait::{Halt, Interrupts, Stop};
+
+/// The journal's file in the state folder.
+const JOURNAL: &str = "journal.jsonl";
 
 /// One session; clones are the same session.
 #[derive(Clone)]
@@ -38,6 +44,8 @@ struct Inner {
     deadlines: wait::Deadlines,
     views: view::Views,
     ask: Option<Ask>,
+    journal: Journal,
+    guards: guard::Guards,
 }
 
 /// Asks the user a question on the terminal; `None`: interrupted.
@@ -81,6 +89,7 @@ impl Session {
             Source::Configured(connection) => connection.namespace.clone(),
             Source::InProcess(_) => None,
         };
+        let journal = parts.settings.state.as_ref().map_or_else(Journal::memory, |folder| Journal::at(folder.join(JOURNAL)));
         Self(Arc::new(Inner {
             runtime: parts.runtime,
             clock: parts.clock,
@@ -92,6 +101,8 @@ impl Session {
             deadlines: wait::Deadlines::default(),
             views: view::Views::default(),
             ask: parts.ask,
+            journal,
+            guards: guard::Guards::default(),
         }))
     }
 
@@ -122,6 +133,15 @@ impl Session {
 
     pub fn views(&self) -> &view::Views {
         &self.0.views
+    }
+
+    /// What was changed: in the state folder, or, without one, in memory.
+    pub fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    pub(crate) fn guards(&self) -> &guard::Guards {
+        &self.0.guards
     }
 
     pub(crate) fn deadlines(&self) -> &wait::Deadlines {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use etcetera::BaseStrategy;
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
@@ -69,6 +70,7 @@ pub fn session(global: &Global, used: &Use, screen: Screen) -> Result<Session> {
             dry_run: global.dry_run,
             interactive: prompt,
             verbose: global.verbose,
+            state: state(global),
         },
         policy: Policy { read_only: global.read_only, yes: global.yes, all: prompt, allowed: global.allow.clone(), home },
         screen,
@@ -79,6 +81,16 @@ pub fn session(global: &Global, used: &Use, screen: Screen) -> Result<Session> {
         session.use_namespace(namespace);
     }
     Ok(session)
+}
+
+/// Where the journal and open guards of real clusters are kept: `$XDG_STATE_HOME/rollsh`, or what the system has in its place.
+fn state(global: &Global) -> Option<PathBuf> {
+    if global.sim.is_some() {
+        return None;
+    }
+    // Who has no home may still look; a change needs a place that can be written.
+    let folder = etcetera::choose_base_strategy().map(|strategy| strategy.state_dir().unwrap_or_else(|| strategy.data_dir()));
+    Some(folder.unwrap_or_else(|_| PathBuf::from("/var/lib")).join("rollsh"))
 }
 
 /// A session that reaches no cluster, for what only needs the functions.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::session::Interrupts;
 
 /// Starts to listen. The first signal ends what runs in an orderly way; a second one, when that takes too long, ends the process.
-/// At a prompt no signal ends the process by force: the session is kept.
+/// While a guard puts things back, the second one ends that, and the third the process. At a prompt no signal ends the process by force: the session is kept.
 pub fn listen(interrupts: &Interrupts, prompt: bool) -> Result<()> {
     let interrupts = interrupts.clone();
     let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || -> std::io::Result<()> {
@@ -20,7 +20,7 @@ pub fn listen(interrupts: &Interrupts, prompt: bool) -> Result<()> {
                     _ = int.recv() => (130, Interrupts::interrupt),
                     _ = term.recv() => (143, Interrupts::terminate),
                 };
-                if interrupts.raised().is_some() && !prompt {
+                if interrupts.unanswered() && !prompt {
                     end_now(code);
                 }
                 raise(&interrupts);

@@ -9,8 +9,9 @@ use super::{value, wrong_count};
 use crate::cluster::Cluster;
 use crate::error::{Error, Result};
 use crate::resource::{Resource, Target, Written};
+use crate::rollout::change::Change;
 use crate::rollout::workload::Snapshot;
-use crate::session::make::Terms;
+use crate::session::make::{Made, Terms};
 use crate::session::{Session, follow};
 
 /// A workload handle: an identity that holds no state.
@@ -192,6 +193,12 @@ impl<'a> Call<'a> {
     pub fn snapshot(&self, target: &Target) -> Result<Snapshot, Box<EvalAltResult>> {
         let cluster = self.cluster()?;
         self.wait(async { follow::snapshot(&cluster, target).await })
+    }
+
+    /// Makes a change on the terms that the call's options set, with the change cause in the same write.
+    pub fn make(&self, change: Change) -> Result<Made, Box<EvalAltResult>> {
+        let change = change.with_cause(self.option_text("change_cause").as_deref());
+        Ok(self.session.make(&change, self.terms())?)
     }
 
     /// The conditions that every changing function takes as options.

@@ -119,8 +119,8 @@ fn invoke(session: &Session, function: &'static Function, ctx: &NativeCallContex
     match function.body {
         Body::Read(body) | Body::Flow(body) | Body::Shell(body) => body(&call),
         Body::Change(decide) => {
-            let change = decide(&call)?;
-            Ok(made_value(session, &session.make(&change, call.terms())?))
+            let made = call.make(decide(&call)?)?;
+            Ok(made_value(session, &made))
         }
     }
 }

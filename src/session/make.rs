@@ -6,12 +6,17 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Session;
-use super::wait::Stop;
+use super::wait::{Halt, Stop};
 use crate::cluster::Cluster;
-use crate::error::{Error, ErrorKind};
+use crate::cluster::read::Selection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{Actor, Intent, Outcome};
 use crate::render::screen::Text;
 use crate::render::{diff, fault};
+use crate::resource::Target;
 use crate::rollout::change::{Change, Request};
+use crate::rollout::history;
+use crate::rollout::workload::{Snapshot, Workload};
 
 /// How often a change is sent when its object's own controllers write in between: during a rollout they do several times a second.
 const TRIES: usize = 8;
@@ -25,6 +30,12 @@ pub struct Terms {
     pub if_generation: Option<i64>,
     /// Refuse when the workload is no longer at this revision.
     pub if_revision: Option<i64>,
+}
+
+impl Terms {
+    fn are_any(self) -> bool {
+        self.if_generation.is_some() || self.if_revision.is_some()
+    }
 }
 
 /// What came of a change.
@@ -45,15 +56,19 @@ impl Session {
     /// Makes a change that was decided.
     ///
     /// # Errors
-    /// `denied` by policy, `conflict` when the terms or the change's own precondition do not hold, and what the API server answers.
+    /// `denied` by policy or when the journal cannot be written, `conflict` when the terms or the change's own precondition do not hold,
+    /// and what the API server answers.
     pub fn make(&self, change: &Change, terms: Terms) -> Result<Made, Stop> {
-        self.check_terms(change, terms)?;
+        self.check_terms(&change.target, &change.before, terms)?;
         self.policy().check_change(change)?;
         let dry_run = terms.dry_run || self.settings().dry_run;
         for warning in &change.warnings {
             self.screen().warn(&fault::warning(warning));
         }
-        let after = if change.request == Request::Nothing { change.before.clone() } else { self.wait(send(&self.cluster()?, change, dry_run))? };
+        // What was checked just now must still hold when the write arrives.
+        let pinned = (terms.are_any() && change.precondition.is_none() && change.before.is_object()).then(|| change.clone().pinned());
+        let change = pinned.as_ref().unwrap_or(change);
+        let after = self.written(change, dry_run)?;
         let diff = diff::of_change(&change.before, &after);
         let changed = !diff.is_empty();
         let mut said = change.done.clone();
@@ -65,24 +80,82 @@ impl Session {
         Ok(Made { verb: change.verb.to_owned(), target: change.target.to_string(), changed, dry_run, diff, generation })
     }
 
-    fn check_terms(&self, change: &Change, terms: Terms) -> Result<(), Error> {
-        let metadata = &change.before["metadata"];
+    /// Makes a change that nobody asked for and nobody misses: without a word, and not at all in a session that changes nothing.
+    pub fn make_quietly(&self, change: &Change) -> Result<(), Stop> {
+        if self.settings().dry_run || self.policy().check_change(change).is_err() {
+            return Ok(());
+        }
+        match self.written(change, false) {
+            Err(Stop::Halt(halt)) => Err(Stop::Halt(halt)),
+            Err(Stop::Error(error)) if self.settings().verbose > 0 => {
+                self.screen().notice(&Text::plain(format!("{} was not {}: {error}", change.target, change.verb)));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The object after the change, with intent and outcome in the journal.
+    fn written(&self, change: &Change, dry_run: bool) -> Result<Value, Stop> {
+        if change.request == Request::Nothing {
+            return Ok(change.before.clone());
+        }
+        let cluster = self.cluster()?;
+        let intent = Intent::new(change, self.clock().now(), &Actor::of_process(), cluster.context(), cluster.server(), dry_run);
+        let id = self.journal().intend(&intent)?;
+        self.guards().intend(change, dry_run)?;
+        let sent = self.wait(async { send(&cluster, change, dry_run).await });
+        for warning in cluster.take_warnings() {
+            self.screen().warn(&fault::warning(&warning));
+        }
+        let now = self.clock().now();
+        let outcome = match &sent {
+            Ok(after) => Outcome::new(now, Ok(after)),
+            Err(Stop::Error(error)) => Outcome::new(now, Err(error)),
+            // The answer was not waited for: the write may have arrived.
+            Err(Stop::Halt(halt)) => Outcome::new(now, Err(&unanswered(change, *halt))),
+        };
+        let concluded = self.journal().conclude(id, &outcome);
+        if let Ok(after) = &sent {
+            self.guards().done(change, after, dry_run)?;
+        }
+        let after = sent?;
+        concluded.map_err(|error| {
+            Error::denied(format!("{} was made, but its outcome is not in the journal: {}", change.verb, error.message())).target(&change.target)
+        })?;
+        Ok(after)
+    }
+
+    /// Whether the object still is what the terms say.
+    ///
+    /// # Errors
+    /// `conflict` with what was found; `usage` for `if_revision` of what has no revisions.
+    pub fn check_terms(&self, target: &Target, before: &Value, terms: Terms) -> Result<(), Stop> {
         if let Some(wanted) = terms.if_generation {
-            let found = metadata["generation"].as_i64().unwrap_or(0);
+            let found = before["metadata"]["generation"].as_i64().unwrap_or(0);
             if found != wanted {
-                return Err(Error::conflict(format!("{} is at generation {found}, not {wanted}", change.target))
-                    .target(&change.target)
-                    .fact("generation", found));
+                return Err(Error::conflict(format!("{target} is at generation {found}, not {wanted}")).target(target).fact("generation", found).into());
             }
         }
         if let Some(wanted) = terms.if_revision {
-            let found = metadata["annotations"]["deployment.kubernetes.io/revision"].as_str().and_then(|text| text.parse::<i64>().ok());
+            let found = self.revision_of(target, before)?;
             if found != Some(wanted) {
-                let shown = found.map_or_else(|| "no known revision".to_owned(), |found| format!("revision {found}"));
-                return Err(Error::conflict(format!("{} is at {shown}, not {wanted}", change.target)).target(&change.target).fact("revision", found));
+                let shown = found.map_or_else(|| "a template that its controller has made no revision of yet".to_owned(), |found| format!("revision {found}"));
+                return Err(Error::conflict(format!("{target} is at {shown}, not {wanted}")).target(target).fact("revision", found).into());
             }
         }
         Ok(())
+    }
+
+    /// The number of the revision whose template is live. From the revisions themselves: a Deployment's own annotation lags behind its template.
+    fn revision_of(&self, target: &Target, before: &Value) -> Result<Option<i64>, Stop> {
+        let workload = Workload::new(before.clone())
+            .map_err(|_| Error::usage(format!("{target} has no revisions for if_revision")).target(target).hint("if_generation holds for any kind"))?;
+        let cluster = self.cluster()?;
+        let owned = Selection { namespace: target.namespace.clone(), labels: Some(workload.selector()), ..Selection::default() };
+        let revisions = self.wait(async { cluster.list(workload.kind().revisions(), &owned).await })?;
+        let snapshot = Snapshot { workload, revisions, pods: Vec::new() };
+        Ok(history::history(&snapshot, self.clock().now()).iter().find(|revision| revision.current).map(|revision| revision.revision))
     }
 }
 
@@ -90,7 +163,7 @@ impl Session {
 ///
 /// # Errors
 /// `conflict` when somebody else changed it: nothing was written then.
-async fn send(cluster: &Cluster, change: &Change, dry_run: bool) -> Result<Value, Error> {
+async fn send(cluster: &Cluster, change: &Change, dry_run: bool) -> Result<Value> {
     let mut change = Cow::Borrowed(change);
     for _ in 1..TRIES {
         match cluster.send(&change, dry_run).await {
@@ -102,4 +175,13 @@ async fn send(cluster: &Cluster, change: &Change, dry_run: bool) -> Result<Value
         }
     }
     cluster.send(&change, dry_run).await
+}
+
+fn unanswered(change: &Change, halt: Halt) -> Error {
+    let why = match halt {
+        Halt::Interrupted | Halt::Exit(_) => "interrupted",
+        Halt::Terminated => "terminated",
+        Halt::Deadline(_) => "the deadline ran out",
+    };
+    Error::interrupted(format!("{why} before the answer came; whether {} was changed is not known", change.target)).fact("arrived", "unknown")
 }

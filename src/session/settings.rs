@@ -1,5 +1,7 @@
 //! What the user set for a whole session.
 
+use std::path::PathBuf;
+
 /// How `eval` prints its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Output {
@@ -18,4 +20,6 @@ pub struct Settings {
     pub interactive: bool,
     /// 0: normal; more: say more.
     pub verbose: u8,
+    /// Where the journal and what `recover` needs are kept; `None`: in memory, as for a simulated cluster.
+    pub state: Option<PathBuf>,
 }

@@ -1,6 +1,6 @@
 //! The one place where native code waits: every wait ends on Ctrl-C, SIGTERM, the run's deadline and an enclosing `timeout`.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Session;
+use super::strand::{self, Place};
 use crate::error::{Error, Result};
 
 /// Why a run ends that no script can catch.
@@ -44,6 +45,9 @@ pub struct Interrupts(Arc<State>);
 struct State {
     /// 0: none, 1: Ctrl-C, 2: SIGTERM. An atomic of its own, because a tight loop asks at every operation.
     signal: AtomicU8,
+    /// How many came since the last `clear`, and how many of them a guard is answering.
+    count: AtomicU32,
+    answered: AtomicU32,
     token: Mutex<CancellationToken>,
 }
 
@@ -66,20 +70,35 @@ impl Interrupts {
         }
     }
 
+    /// Whether something was raised that nothing answers: another signal may end the process by force. While a guard puts things back
+    /// the next signal ends that first.
+    pub fn unanswered(&self) -> bool {
+        self.count() > self.0.answered.load(Ordering::Relaxed)
+    }
+
     /// Before the next line of a REPL.
     pub fn clear(&self) {
         *self.0.token.lock().unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
         self.0.signal.store(0, Ordering::Relaxed);
+        self.0.answered.store(0, Ordering::Relaxed);
+        self.0.count.store(0, Ordering::Relaxed);
     }
 
-    /// Resolves once something was raised.
+    /// Resolves with the next signal.
     pub fn token(&self) -> CancellationToken {
         self.0.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn count(&self) -> u32 {
+        self.0.count.load(Ordering::Relaxed)
+    }
+
     fn raise(&self, signal: u8) {
         self.0.signal.fetch_max(signal, Ordering::Relaxed);
-        self.token().cancel();
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        // The next one has a token of its own, for who goes on in spite of this one.
+        let token = std::mem::take(&mut *self.0.token.lock().unwrap_or_else(PoisonError::into_inner));
+        token.cancel();
     }
 }
 
@@ -90,14 +109,23 @@ pub(crate) struct Deadlines(Mutex<Open>);
 #[derive(Default)]
 struct Open {
     next: u64,
-    stack: Vec<(u64, Instant)>,
+    stack: Vec<Due>,
+}
+
+/// A deadline, and on which strand it was set: it holds there and on the strands that were started from there.
+#[derive(Clone)]
+struct Due {
+    id: u64,
+    at: Instant,
+    strand: Vec<u64>,
 }
 
 impl Deadlines {
     /// The deadline that ends first; of equal ones the outermost, since the inner call ends with it.
-    fn first(&self) -> Option<(u64, Instant)> {
+    fn first(&self, strand: &Place) -> Option<(u64, Instant)> {
         let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.stack.iter().copied().reduce(|first, next| if next.1 < first.1 { next } else { first })
+        let holds = |due: &&Due| due.id > strand.floor && strand.path.starts_with(&due.strand);
+        open.stack.iter().filter(holds).map(|due| (due.id, due.at)).reduce(|first, next| if next.1 < first.1 { next } else { first })
     }
 }
 
@@ -116,7 +144,7 @@ impl Deadline {
 impl Drop for Deadline {
     fn drop(&mut self) {
         let mut open = self.session.deadlines().0.lock().unwrap_or_else(PoisonError::into_inner);
-        open.stack.retain(|(id, _)| *id != self.id);
+        open.stack.retain(|due| due.id != self.id);
     }
 }
 
@@ -126,12 +154,13 @@ impl Session {
     /// # Limits
     /// Blocks the calling thread: not for use inside the runtime's own tasks. A future that holds timers must be built inside the `async` block.
     pub fn wait<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T, Stop> {
+        // The token before the question: a signal in between is then seen by one of the two.
+        let token = self.interrupts().token();
         if let Some(halt) = self.halted() {
             return Err(Stop::Halt(halt));
         }
-        let token = self.interrupts().token();
-        let deadline = self.deadlines().first();
-        self.runtime().block_on(async {
+        let deadline = self.deadlines().first(&strand::place());
+        self.drive(async {
             let over = async {
                 match deadline {
                     Some((id, at)) => {
@@ -152,12 +181,28 @@ impl Session {
 
     /// What ends the run now, if anything: asked between two operations of a script.
     pub fn halted(&self) -> Option<Halt> {
-        if let Some(halt) = self.interrupts().raised() {
+        let raised = self.interrupts().raised();
+        if raised.is_none() && self.deadlines().0.lock().unwrap_or_else(PoisonError::into_inner).stack.is_empty() {
+            return None;
+        }
+        let place = strand::place();
+        if let Some(halt) = raised.filter(|_| self.interrupts().count() > place.answered) {
             return Some(halt);
         }
-        let (id, at) = self.deadlines().first()?;
+        let (id, at) = self.deadlines().first(&place)?;
         let _inside = self.runtime().enter();
         (Instant::now() >= at).then_some(Halt::Deadline(id))
+    }
+
+    /// Runs what must go on in spite of the signals and deadlines that have come so far: a rollback is not ended by the Ctrl-C that
+    /// caused it, but by the next one.
+    pub fn shielded<T>(&self, body: impl FnOnce() -> T) -> T {
+        let answered = self.interrupts().count();
+        let floor = self.deadlines().0.lock().unwrap_or_else(PoisonError::into_inner).next;
+        let known = self.interrupts().0.answered.fetch_max(answered, Ordering::Relaxed);
+        let done = strand::shielded(answered, floor, body);
+        self.interrupts().0.answered.store(known, Ordering::Relaxed);
+        done
     }
 
     /// Sets a deadline for everything until the returned value is dropped.
@@ -169,7 +214,7 @@ impl Session {
         let mut open = self.deadlines().0.lock().unwrap_or_else(PoisonError::into_inner);
         open.next += 1;
         let id = open.next;
-        open.stack.push((id, at));
+        open.stack.push(Due { id, at, strand: strand::place().path });
         Deadline { session: self.clone(), id }
     }
 }

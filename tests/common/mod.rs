@@ -43,7 +43,7 @@ impl Shell {
         Self::new(runtime, clock, Source::InProcess(cluster), Some(sim))
     }
 
-    /// A namespace of its own on the real cluster, with the shop's Deployment in it; `None` where there is no cluster.
+    /// A namespace of its own on the real cluster, with the shop in it; `None` where there is no cluster.
     pub fn real() -> Option<Self> {
         let kubeconfig = kubeconfig()?;
         static NAMESPACES: AtomicU32 = AtomicU32::new(0);
@@ -119,7 +119,7 @@ pub fn skipped() {
     eprintln!("skipped: ROLLSH_TEST_KUBECONFIG names no cluster");
 }
 
-/// What the simulated shop has, made on a real cluster: `deploy/web` with three healthy revisions.
+/// What the simulated shop has, made on a real cluster: `deploy/web` with three healthy revisions, `sts/db` and `ds/agent` with two.
 pub const SHOP: &str = r#"
     apply(`
 apiVersion: apps/v1
@@ -136,12 +136,45 @@ spec:
     spec:
       containers:
       - {name: web, image: "shop/web:1"}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: db
+  labels: {app: db}
+  annotations: {kubernetes.io/change-cause: "db 15: the first data"}
+spec:
+  serviceName: db
+  replicas: 3
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+      - {name: db, image: "shop/db:15"}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: agent
+  labels: {app: agent}
+  annotations: {kubernetes.io/change-cause: "agent 1: watching over the shop"}
+spec:
+  selector: {matchLabels: {app: agent}}
+  template:
+    metadata: {labels: {app: agent}}
+    spec:
+      containers:
+      - {name: agent, image: "shop/agent:1"}
 `);
-    wait("deploy/web", "60s");
+    wait(["deploy/web", "sts/db", "ds/agent"], "120s");
+    set_image("sts/db", "db=shop/db:16", #{ change_cause: "db 16: the yearly upgrade" });
+    set_image("ds/agent", "agent=shop/agent:2", #{ change_cause: "agent 2: less memory" });
     set_image("deploy/web", "web=shop/web:2", #{ change_cause: "web 2: the new basket" });
     wait("deploy/web", "60s");
     set_image("deploy/web", "web=shop/web:3", #{ change_cause: "web 3: faster checkout" });
-    wait("deploy/web", "60s");
+    wait(["deploy/web", "sts/db", "ds/agent"], "120s");
 "#;
 
 /// Runs a script on a fresh shop, simulated and, where there is one, real, and compares what it prints.

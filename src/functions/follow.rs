@@ -234,14 +234,14 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
 }
 
 enum Next {
-    Verdict(usize, Verdict),
+    Verdict(usize, Box<Verdict>),
     TimedOut,
 }
 
 fn next_verdict(call: &Call, following: &mut [Following], outcomes: &[Option<Outcome>], until: Option<Instant>) -> Result<Next, Box<EvalAltResult>> {
     call.wait(async {
         let open = following.iter_mut().enumerate().filter(|(index, _)| outcomes[*index].is_none());
-        let nexts: Vec<_> = open.map(|(index, one)| Box::pin(async move { one.next().await.map(|verdict| Next::Verdict(index, verdict)) })).collect();
+        let nexts: Vec<_> = open.map(|(index, one)| Box::pin(async move { one.next().await.map(|verdict| Next::Verdict(index, Box::new(verdict))) })).collect();
         let first = async { futures::future::select_all(nexts).await.0 };
         match until {
             Some(until) => tokio::time::timeout_at(until, first).await.unwrap_or(Ok(Next::TimedOut)),

@@ -21,7 +21,7 @@ pub fn is_complete(parser: &Engine, input: &str) -> bool {
     match error.err_type() {
         ParseErrorType::UnexpectedEOF => false,
         // Only a backtick string spans lines; a plain one that is not closed never will be.
-        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => input.matches('`').count() % 2 == 0,
+        ParseErrorType::BadInput(rhai::LexError::UnterminatedString) => input.matches('`').count().is_multiple_of(2),
         _ => {
             let lines = input.lines().count();
             let last = input.lines().next_back().map_or(0, |line| line.chars().count());

@@ -243,12 +243,13 @@ async fn evidence(cluster: &Cluster, target: &Target, status: &Status, started: 
                 continue;
             }
             let options = LogOptions { tail: Some(LOG_LINES), previous, ..LogOptions::default() };
-            if let Ok(lines) = cluster.logs(namespace, &pod.name, &options).await {
-                if !lines.is_empty() && !text.contains(&lines) {
-                    text.push_str(&lines);
-                    if !text.ends_with('\n') {
-                        text.push('\n');
-                    }
+            if let Ok(lines) = cluster.logs(namespace, &pod.name, &options).await
+                && !lines.is_empty()
+                && !text.contains(&lines)
+            {
+                text.push_str(&lines);
+                if !text.ends_with('\n') {
+                    text.push('\n');
                 }
             }
         }

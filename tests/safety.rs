@@ -182,3 +182,18 @@ fn a_wait_tells_its_own_timeout_from_the_deadline_of_the_rollout() {
         "timeout\nprogressing\n",
     );
 }
+
+#[test]
+fn what_we_set_ourselves_is_no_stranger_to_our_own_apply() {
+    check(
+        r#"
+        const MANIFEST = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: mine}, spec: {replicas: 1, selector: {matchLabels: {app: mine}},
+            template: {metadata: {labels: {app: mine}}, spec: {containers: [{name: mine, image: "shop/mine:1"}]}}}}`;
+        apply(MANIFEST);
+        set_image("deploy/mine", "mine=shop/mine:2");
+        print(apply(MANIFEST).changed);
+        print(status("deploy/mine").images.mine);
+        "#,
+        "true\nshop/mine:1\n",
+    );
+}

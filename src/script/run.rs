@@ -10,6 +10,9 @@ use super::fault::Fault;
 use crate::functions::value::halt;
 use crate::session::{Halt, Session};
 
+/// What an input at a prompt is called in messages.
+const PROMPT: &str = "prompt";
+
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -58,7 +61,7 @@ impl Host {
 
     /// One input at a prompt: sees and keeps variables, functions and imports.
     pub fn line(&mut self, text: &str) -> Ended {
-        let name = "";
+        let name = PROMPT;
         let ast = match self.engine.compile_with_scope(&self.scope, text) {
             Ok(ast) => ast,
             Err(error) => return Ended::Failed(Fault::of_parse(&error, name)),

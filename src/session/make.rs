@@ -9,6 +9,7 @@ use super::Session;
 use super::wait::{Halt, Stop};
 use crate::cluster::Cluster;
 use crate::cluster::read::Selection;
+use crate::cluster::write::FIELD_MANAGER;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Actor, Intent, Outcome};
 use crate::render::screen::Text;
@@ -171,6 +172,7 @@ async fn send(cluster: &Cluster, change: &Change, dry_run: bool) -> Result<Value
                 let now = cluster.get(&change.target).await?;
                 change = Cow::Owned(change.rebased(&now).ok_or(error)?);
             }
+            Err(error) if is_own_conflict(&change, &error) => change = Cow::Owned(forced(&change)),
             other => return other,
         }
     }
@@ -184,4 +186,20 @@ fn unanswered(change: &Change, halt: Halt) -> Error {
         Halt::Deadline(_) => "the deadline ran out",
     };
     Error::interrupted(format!("{why} before the answer came; whether {} was changed is not known", change.target)).fact("arrived", "unknown")
+}
+
+/// Whether an apply was refused only because of fields that we ourselves set in another way before (`set_image`, then `apply`):
+/// to the API server these are two owners, to the user they are one.
+fn is_own_conflict(change: &Change, error: &Error) -> bool {
+    let conflicts = error.facts().get("conflicts").and_then(Value::as_array);
+    matches!(change.request, Request::Apply { force: false, .. })
+        && conflicts.is_some_and(|conflicts| !conflicts.is_empty() && conflicts.iter().all(|conflict| conflict["manager"] == FIELD_MANAGER))
+}
+
+fn forced(change: &Change) -> Change {
+    let mut change = change.clone();
+    if let Request::Apply { force, .. } = &mut change.request {
+        *force = true;
+    }
+    change
 }

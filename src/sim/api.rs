@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::admission;
 use super::apply;
+use super::base64;
 use super::defaults;
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
@@ -124,6 +125,14 @@ fn restore(object: &mut Value, old: &Value, field: &str) {
     };
 }
 
+/// What a Secret is given as texts is kept as bytes.
+fn fold_string_data(secret: &mut Value) {
+    let Some(texts) = secret.as_object_mut().and_then(|it| it.remove("stringData")) else { return };
+    for (key, text) in texts.as_object().into_iter().flatten() {
+        secret["data"][key] = base64::encode(text.as_str().unwrap_or_default().as_bytes()).into();
+    }
+}
+
 pub(super) fn type_of(kind: Kind) -> Option<&'static Type> {
     schema::of(kind.group(), kind.version(), kind.kind())
 }
@@ -207,6 +216,9 @@ impl World {
         object["kind"] = kind.kind().into();
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
+        }
+        if kind == Kind::SECRETS {
+            fold_string_data(&mut object);
         }
         Ok(views::to_stored(kind, object))
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::base64::{decode_url, encode_url};
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::route::Query;
@@ -204,12 +205,12 @@ pub fn list(store: &Store, kind: Kind, namespace: Option<&str>, options: &ListOp
 fn write_token(version: Option<u64>, namespace: Option<&str>, key: &str) -> String {
     let start = namespace.and_then(|it| key.strip_prefix(it)?.strip_prefix('/')).unwrap_or(key);
     let version = version.map_or(json!(-1), Value::from);
-    base64(format!(r#"{{"v":"meta.k8s.io/v1","rv":{version},"start":{}}}"#, json!(format!("/{start}\0"))).as_bytes())
+    encode_url(format!(r#"{{"v":"meta.k8s.io/v1","rv":{version},"start":{}}}"#, json!(format!("/{start}\0"))).as_bytes())
 }
 
 fn read_token(token: &str) -> Result<(Option<u64>, String), String> {
     let invalid = |why: &str| format!("continue key is not valid: {why}");
-    let bytes = from_base64(token).ok_or_else(|| invalid("illegal base64 data"))?;
+    let bytes = decode_url(token).ok_or_else(|| invalid("illegal base64 data"))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|it| invalid(&it.to_string()))?;
     if value["v"] != "meta.k8s.io/v1" {
         return Err(invalid(&format!("server does not recognize this encoded version {}", value["v"].as_str().unwrap_or_default())));
@@ -220,36 +221,6 @@ fn read_token(token: &str) -> Result<(Option<u64>, String), String> {
         Some(0) | None => Err(invalid("incorrect encoded start resourceVersion (version meta.k8s.io/v1)")),
         Some(version) => Ok((u64::try_from(version).ok(), start)),
     }
-}
-
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/// Base64 in its form for URLs, without padding.
-fn base64(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = (u32::from(chunk[0]) << 16) | (u32::from(*chunk.get(1).unwrap_or(&0)) << 8) | u32::from(*chunk.get(2).unwrap_or(&0));
-        for at in 0..=chunk.len() {
-            out.push(char::from(DIGITS[(word >> (18 - 6 * at)) as usize & 63]));
-        }
-    }
-    out
-}
-
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
-    for chunk in text.as_bytes().chunks(4) {
-        let mut word = 0u32;
-        for at in 0..4 {
-            let digit = match chunk.get(at) {
-                Some(c) => u32::try_from(DIGITS.iter().position(|it| it == c)?).ok()?,
-                None => 0,
-            };
-            word = (word << 6) | digit;
-        }
-        out.extend_from_slice(&word.to_be_bytes()[1..chunk.len().max(1)]);
-    }
-    Some(out)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource, 
 use super::super::failure::{Failure, FieldError, Result, quoted};
 use super::super::kinds::Kind;
 use super::super::list::{self, ListOptions};
+use super::super::protobuf;
 use super::super::route::Place;
 use super::super::schema::decode::{self, Strictness};
 use super::super::shape::Shaper;
@@ -53,6 +54,9 @@ pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
     })
 }
 
+/// The media types that a body can have.
+const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// The body of a request as a value, by its content type.
 ///
 /// # Errors
@@ -71,7 +75,8 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
             let text = std::str::from_utf8(&asked.body).map_err(|it| Failure::bad_request(it.to_string()))?;
             serde_saphyr::from_str(text).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
         }
-        _ => Err(unknown_media("application/json, application/yaml")),
+        protobuf::MEDIA => protobuf::read(&asked.body).map_err(Failure::bad_request),
+        _ => Err(unknown_media(ACCEPTED)),
     }
 }
 
@@ -83,9 +88,8 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
     let kind = place.kind;
     let mut object = match type_of(kind) {
         Some(_) => {
-            let is_yaml = asked.content_type.starts_with("application/yaml");
-            let converted = if is_yaml { Some(body(asked, kind.kind())?.to_string().into_bytes()) } else { None };
-            check_media(asked)?;
+            let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
+            let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
             let bytes = converted.as_deref().unwrap_or(&asked.body);
             let decoded = decode::body(kind.group(), kind.version(), kind.kind(), bytes, strictness).map_err(Failure::bad_request)?;
             world.warnings.extend(decoded.strict);
@@ -108,13 +112,6 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
         object["metadata"]["namespace"] = place.namespace.as_str().into();
     }
     Ok(object)
-}
-
-fn check_media(asked: &Asked) -> Result<()> {
-    match asked.content_type.split(';').next().unwrap_or_default().trim() {
-        "" | "application/json" | "application/yaml" => Ok(()),
-        _ => Err(unknown_media("application/json, application/yaml")),
-    }
 }
 
 fn unknown_media(accepted: &str) -> Failure {

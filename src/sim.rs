@@ -49,6 +49,7 @@ mod validate;
 mod views;
 mod watch;
 pub mod world;
+mod yaml;
 
 pub use server::Service;
 pub use world::{Options, Sim};

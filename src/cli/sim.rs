@@ -46,7 +46,7 @@ async fn run(global: &Global, options: &Simulated, screen: &Screen) -> Result<()
         Speed::Max => Clock::paced(1.0),
     };
     let sim = Sim::new(start(global, options)?, clock)?;
-    let server = Server::bind(sim.clone(), &serve::Options { port: options.port, plain: options.plain }, Clock::wall().now()).await?;
+    let server = Server::bind(sim.clone(), &serve::Options { port: options.port, plain: options.plain }, Clock::wall().now())?;
     match &options.write_kubeconfig {
         Some(file) => server.write_kubeconfig(file)?,
         None => screen.print(server.kubeconfig()),

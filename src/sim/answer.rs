@@ -152,6 +152,12 @@ pub fn failed(failure: &Failure) -> http::Response<Body> {
     response
 }
 
+/// The response to what is no request, before anybody asks what for.
+#[cfg(feature = "serve")]
+pub fn refused(words: &'static str) -> http::Response<Body> {
+    response(Answer::text(StatusCode::BAD_REQUEST, words), &[], false)
+}
+
 /// The connection ended without an answer, as a fault has it.
 #[derive(Debug)]
 pub struct Cut;
@@ -228,7 +234,8 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
     }
-    if !asked.is_read() && !matches!(route, Route::NoResource | Route::Nothing) {
+    let any_method = matches!(route, Route::NoResource | Route::Nothing | Route::Health | Route::Groups);
+    if !asked.is_read() && !any_method {
         return Err(Failure::not_allowed());
     }
     let plain = |value: Value| Ok(Answer::ok(negotiate::write(&value, Form { shape: negotiate::Shape::Object, ..asked.form()? })));

@@ -209,13 +209,17 @@ impl Failure {
     pub fn to_value(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.0.message, "reason": self.0.reason, "code": self.0.code,
+            "message": self.0.message, "code": self.0.code,
         });
+        if !self.0.reason.is_empty() {
+            status["reason"] = self.0.reason.into();
+        }
         if let Some(token) = &self.0.go_on {
             status["metadata"]["continue"] = token.as_str().into();
         }
-        // A path that is forbidden or not there has details, if empty ones.
-        if !self.0.details.is_empty() || matches!(self.0.code, 403 | 404) {
+        // What the server answers to a code alone has details, if empty ones.
+        let generic = matches!(self.0.code, 403..=405) || self.0.message.starts_with(&format!("{}: ", self.0.code));
+        if generic || !self.0.details.is_empty() {
             status["details"] = Value::Object(self.0.details.clone());
         }
         status

@@ -11,6 +11,7 @@ use super::base64::{decode_url, encode_url};
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::route::Query;
+use super::schema::parse::parse;
 use super::selector::Selector;
 use super::store::Store;
 
@@ -211,7 +212,7 @@ fn write_token(version: Option<u64>, namespace: Option<&str>, key: &str) -> Stri
 fn read_token(token: &str) -> Result<(Option<u64>, String), String> {
     let invalid = |why: &str| format!("continue key is not valid: {why}");
     let bytes = decode_url(token).ok_or_else(|| invalid("illegal base64 data"))?;
-    let value: Value = serde_json::from_slice(&bytes).map_err(|it| invalid(&it.to_string()))?;
+    let value = parse(&bytes).map_err(|it| invalid(&it))?.to_value();
     if value["v"] != "meta.k8s.io/v1" {
         return Err(invalid(&format!("server does not recognize this encoded version {}", value["v"].as_str().unwrap_or_default())));
     }

@@ -11,6 +11,7 @@ use super::kinds::Kind;
 use super::strategy;
 use super::views;
 use super::world::World;
+use super::yaml;
 
 /// Whether a write's managed fields are yet to be found, or stand in the object already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +60,7 @@ pub struct Applied<'a> {
 impl World {
     /// Applies a body to an object, which is made where it is not there.
     pub(super) fn apply(&mut self, kind: Kind, namespace: &str, name: &str, applied: &Applied<'_>, caller: &Caller) -> Result<Arc<Value>> {
-        let text = std::str::from_utf8(applied.body).map_err(|it| Failure::bad_request(format!("error decoding YAML: {it}")))?;
-        let mut body: Value = serde_saphyr::from_str(text).map_err(|it| Failure::bad_request(format!("error decoding YAML: {it}")))?;
+        let mut body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
         let Some(ty) = type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
         let api_version = kind.api_version();
         let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };

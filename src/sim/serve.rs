@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,9 @@ use crate::error::{Error, Result, file_reason};
 
 /// How long connections have to finish what they do when the server ends; watches never finish by themselves.
 const FAREWELL: Duration = Duration::from_millis(200);
+
+/// Connections that wait to be accepted; beyond it a client that comes in a flood waits for seconds.
+const BACKLOG: u32 = 4096;
 
 /// How long to wait when the system has no socket left.
 const NO_SOCKET: Duration = Duration::from_millis(50);
@@ -57,15 +60,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the port and makes the certificates; `wall` is the time of the clients, which look at the certificates' dates.
+    /// Takes the port and makes the certificates, inside of a runtime; `wall` is the time of the clients, which look at the certificates' dates.
     ///
     /// # Errors
     /// `usage` when the port cannot be had.
-    pub async fn bind(sim: Sim, options: &Options, wall: Timestamp) -> Result<Self> {
+    pub fn bind(sim: Sim, options: &Options, wall: Timestamp) -> Result<Self> {
         let taken = |error: std::io::Error| {
             Error::usage(format!("cannot listen on 127.0.0.1:{}: {}", options.port, file_reason(&error))).hint("without --port any free one is taken")
         };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(taken)?;
+        let socket = TcpSocket::new_v4().map_err(taken)?;
+        // A port that was in use a moment ago can be had again.
+        socket.set_reuseaddr(true).map_err(taken)?;
+        socket.bind((Ipv4Addr::LOCALHOST, options.port).into()).map_err(taken)?;
+        let listener = socket.listen(BACKLOG).map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
         let token = secret()?;
         sim.with(|world| world.tokens.add(&token, Identity::administrator()));

@@ -10,8 +10,10 @@ use super::super::list::{self, ListOptions};
 use super::super::protobuf;
 use super::super::route::Place;
 use super::super::schema::decode::{self, Strictness};
+use super::super::schema::parse::parse;
 use super::super::shape::Shaper;
 use super::super::world::World;
+use super::super::yaml;
 use super::{Answer, Asked, plain, success};
 
 /// Who writes and how, from the request.
@@ -71,10 +73,10 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
                 "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({text})"
             ))
         }),
-        "application/yaml" | "application/apply-patch+yaml" => {
-            let text = std::str::from_utf8(&asked.body).map_err(|it| Failure::bad_request(it.to_string()))?;
-            serde_saphyr::from_str(text).map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
-        }
+        "application/yaml" | "application/apply-patch+yaml" => yaml::parse(&asked.body).map_err(|why| {
+            let shown = decode::summary(&asked.body);
+            Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
+        }),
         protobuf::MEDIA => protobuf::read(&asked.body).map_err(Failure::bad_request),
         _ => Err(unknown_media(ACCEPTED)),
     }
@@ -209,7 +211,7 @@ pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
     let mut propagation = asked.query.text("propagationPolicy").map(str::to_owned);
     let mut orphan = asked.query.get("orphanDependents").map(|_| asked.query.flag("orphanDependents"));
     if !asked.body.is_empty() {
-        let body = body(asked, "DeleteOptions")?;
+        let body = delete_body(asked)?;
         options.grace_s = body["gracePeriodSeconds"].as_i64().or(options.grace_s);
         propagation = body["propagationPolicy"].as_str().map(str::to_owned).or(propagation);
         orphan = body["orphanDependents"].as_bool().or(orphan);
@@ -236,6 +238,24 @@ pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
         errors.push(FieldError::not_supported("dryRun", dry_run.clone(), &["All"]));
     }
     if errors.is_empty() { Ok((options, !dry_run.is_empty())) } else { Err(Failure::invalid_kind("meta.k8s.io", "DeleteOptions", "", errors)) }
+}
+
+fn delete_body(asked: &Asked) -> Result<Value> {
+    if asked.content_type.starts_with("application/yaml") {
+        return body(asked, "DeleteOptions");
+    }
+    let tree = parse(&asked.body).map_err(|why| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}")))?;
+    let body = tree.to_value();
+    let kind = body["kind"].as_str().unwrap_or("DeleteOptions");
+    if kind != "DeleteOptions" {
+        let version = body["apiVersion"].as_str().unwrap_or_default();
+        return Err(Failure::bad_request(format!(
+            "no kind {} is registered for version {} in scheme \"pkg/runtime/scheme.go:111\"",
+            quoted(kind),
+            quoted(version)
+        )));
+    }
+    Ok(body)
 }
 
 pub fn delete(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {

@@ -110,7 +110,8 @@ const OLD_VERSIONS: &[&str] = &[
     "rbac.authorization.k8s.io/v1beta1",
 ];
 
-fn summary(document: &[u8]) -> String {
+/// A document's beginning, as Go's errors show it.
+pub fn summary(document: &[u8]) -> String {
     const LONGEST: usize = 30;
     let (shown, more) = if document.len() > LONGEST { (&document[..LONGEST], " ...") } else { (document, "") };
     match document.first() {

@@ -13,8 +13,8 @@ pub enum Tree {
     Object(Vec<(String, Tree)>),
 }
 
-/// How deep a document may be nested, as in Go's scanner.
-const MAX_DEPTH: usize = 10_000;
+/// How deep a document may be nested. Go's scanner says 10,000; what reads the tree here goes down by recursion, on the stack of a thread.
+pub const MAX_DEPTH: usize = 256;
 
 /// Parses a whole document.
 ///
@@ -163,7 +163,7 @@ impl Parser<'_> {
     fn nested(&mut self, read: fn(&mut Self) -> Result<Tree, String>) -> Result<Tree, String> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err("exceeded max depth".to_owned());
+            return Err(self.unexpected("exceeded max depth"));
         }
         self.at += 1;
         let tree = read(self);
@@ -401,6 +401,7 @@ mod tests {
             ("\"\\x\"", "invalid character 'x' in string escape code"),
             ("\"\\u12g4\"", "invalid character 'g' in \\u hexadecimal character escape"),
             ("'a'", "invalid character '\\'' looking for beginning of value"),
+            (&"[".repeat(100_000), "invalid character '[' exceeded max depth"),
         ] {
             assert_eq!(parse(document.as_bytes()).unwrap_err(), expected, "{document:?}");
         }

@@ -35,6 +35,7 @@ const HEAD: Duration = Duration::from_secs(32);
 const REQUEST: Duration = Duration::from_secs(60);
 /// The largest head of a request.
 const HEAD_MOST: usize = 128 * 1024;
+const HEADERS_MOST: usize = 256;
 /// Streams of one HTTP/2 connection, as in the real server.
 const STREAMS_MOST: u32 = 100;
 /// How often a connection is looked after.
@@ -112,7 +113,7 @@ impl Peer {
             async move { answer(service, limits, &activity, request).await }
         });
         let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MOST).half_close(true);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_MOST).max_headers(HEADERS_MOST).half_close(true);
         let http2 = &mut builder.http2();
         http2.timer(TokioTimer::new()).max_concurrent_streams(STREAMS_MOST).max_header_list_size(HEAD_MOST as u32);
         http2.keep_alive_interval(Duration::from_secs(30)).keep_alive_timeout(Duration::from_secs(20)).max_send_buf_size(4 * PIECE);
@@ -183,6 +184,12 @@ async fn answer(service: Service, limits: Arc<Limits>, activity: &Arc<Activity>,
 
 async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
+    if !has_valid_escapes(head.uri.path()) {
+        return answer::refused("400 Bad Request");
+    }
+    if head.version == http::Version::HTTP_11 && !head.headers.contains_key(header::HOST) {
+        return answer::refused("400 Bad Request: missing required Host header");
+    }
     let body = match limits.read(body).await {
         Ok(body) => body,
         Err(failure) => {
@@ -190,11 +197,20 @@ async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>)
             // The rest of the body is not read.
             if head.version < http::Version::HTTP_2 {
                 response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+                if failure.code() == 413 {
+                    // The code has two names, and Go has the older one.
+                    response.extensions_mut().insert(hyper::ext::ReasonPhrase::from_static(b"Request Entity Too Large"));
+                }
             }
             return Ok(response);
         }
     };
     service.call(Request::from_parts(head, Full::new(body))).await
+}
+
+/// Whether each percent sign is followed by two hexadecimal digits.
+fn has_valid_escapes(path: &str) -> bool {
+    path.split('%').skip(1).all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|it| it.is_ascii_hexdigit()))
 }
 
 /// An answer on its way, in pieces.

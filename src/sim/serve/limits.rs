@@ -17,6 +17,9 @@ use super::super::server::BODY_MOST;
 /// Connections at a time, each of at most a few hundred KiB. Thousands of watches fit; past it, whoever does nothing for the longest makes room.
 const CONNECTIONS_MOST: usize = 4096;
 
+/// The part of all connections that leaves when there is no room.
+const LEAVE_SHARE: usize = 64;
+
 /// Files that the process needs beside connections.
 const FILES_KEPT: usize = 64;
 
@@ -73,8 +76,14 @@ impl Limits {
     pub fn enter(self: &Arc<Self>) -> Option<Place> {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if connections.len() >= self.connections_most {
-            let idle = connections.iter().filter(|(_, it)| it.in_flight() == 0).min_by_key(|(_, it)| it.last()).map(|(id, _)| *id)?;
-            if let Some(activity) = connections.remove(&idle) {
+            let mut idle: Vec<(Instant, u64)> = connections.iter().filter(|(_, it)| it.in_flight() == 0).map(|(id, it)| (it.last(), *id)).collect();
+            idle.sort_unstable();
+            // Several at a time: whoever came in a flood is not looked through for each that follows.
+            idle.truncate(1 + self.connections_most / LEAVE_SHARE);
+            if idle.is_empty() {
+                return None;
+            }
+            for activity in idle.iter().filter_map(|(_, id)| connections.remove(id)) {
                 activity.leave.notify_one();
             }
         }
@@ -105,7 +114,7 @@ impl Limits {
     /// Reads a body to its end.
     ///
     /// # Errors
-    /// `RequestEntityTooLarge`; `BadRequest` when the connection fails.
+    /// `RequestEntityTooLarge`; an error without a reason when the connection fails.
     pub async fn read(&self, mut body: hyper::body::Incoming) -> Result<Bytes> {
         let too_large = || Failure::too_large(&format!("limit is {BODY_MOST}"));
         let promised = hyper::body::Body::size_hint(&body).lower();
@@ -115,7 +124,8 @@ impl Limits {
         let mut read = BytesMut::new();
         let mut large = None;
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Failure::bad_request(error.to_string()))?;
+            // As Go's reader says it: without a reason.
+            let frame = frame.map_err(|error| Failure::new(500, "", error.to_string()))?;
             let Ok(bytes) = frame.into_data() else { continue };
             if read.len() + bytes.len() > BODY_MOST {
                 return Err(too_large());

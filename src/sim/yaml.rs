@@ -1,0 +1,33 @@
+//! YAML as a body of a request, with errors in the form of Go's: `yaml: line 2: ...`.
+
+use serde_json::Value;
+
+use super::schema::parse::MAX_DEPTH;
+
+/// Parses a document.
+///
+/// # Errors
+/// Where and why it is none. The place is that of Go's parser, the words are not always.
+pub fn parse(document: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(document).map_err(|_| "yaml: invalid leading UTF-8 octet".to_owned())?;
+    let options = serde_saphyr::options! {
+        legacy_octal_numbers: true,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: MAX_DEPTH },
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let said = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        let said = said.lines().next().unwrap_or("not readable");
+        let said = said.split(" at line ").next().unwrap_or(said);
+        if said.contains("limits breached") {
+            return "yaml: document contains excessive aliasing".to_owned();
+        }
+        if said == "recursion limit exceeded" {
+            return format!("yaml: exceeded max depth of {MAX_DEPTH}");
+        }
+        match error.location().map(|it| it.line()).filter(|line| *line > 0) {
+            Some(line) => format!("yaml: line {line}: {said}"),
+            None => format!("yaml: {said}"),
+        }
+    })
+}

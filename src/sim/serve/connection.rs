@@ -185,10 +185,10 @@ async fn answer(service: Service, limits: Arc<Limits>, activity: &Arc<Activity>,
 async fn call(mut service: Service, limits: &Limits, request: Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
     if !has_valid_escapes(head.uri.path()) {
-        return answer::refused("400 Bad Request");
+        return Ok(answer::refused("400 Bad Request"));
     }
     if head.version == http::Version::HTTP_11 && !head.headers.contains_key(header::HOST) {
-        return answer::refused("400 Bad Request: missing required Host header");
+        return Ok(answer::refused("400 Bad Request: missing required Host header"));
     }
     let body = match limits.read(body).await {
         Ok(body) => body,

@@ -1,0 +1,146 @@
+//! What two servers' answers have in common: both are brought into one form, without what must differ, and compared field by field.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Brings answers of one server into the common form.
+#[derive(Debug, Default)]
+pub struct Likeness {
+    /// What each uid stands for.
+    uids: BTreeMap<String, String>,
+}
+
+/// Fields whose values are each server's own.
+const OWN: &[&str] = &["resourceVersion", "nodeName", "podIP", "hostIP", "ip", "containerID", "imageID", "kubernetes.io/hostname", "ca.crt", "continue"];
+
+fn is_time(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && text.ends_with('Z') && bytes[..4].iter().all(u8::is_ascii_digit)
+}
+
+/// `bcdfghjklmnpqrstvwxz2456789`, five of them: what the server appends to a `generateName`.
+fn is_random(part: &str) -> bool {
+    part.len() == 5 && part.bytes().all(|it| b"bcdfghjklmnpqrstvwxz2456789".contains(&it))
+}
+
+fn without_random(name: &str) -> String {
+    match name.rsplit_once('-') {
+        Some((base, last)) if is_random(last) => format!("{base}-<random>"),
+        _ => name.to_owned(),
+    }
+}
+
+impl Likeness {
+    /// Remembers what the uids in an object stand for.
+    pub fn learn(&mut self, object: &Value) {
+        match object {
+            Value::Object(fields) => {
+                if let (Some(uid), Some(name)) = (fields.get("uid").and_then(Value::as_str), fields.get("name").and_then(Value::as_str)) {
+                    self.uids.entry(uid.to_owned()).or_insert_with(|| format!("<uid of {}>", without_random(name)));
+                }
+                fields.values().for_each(|it| self.learn(it));
+            }
+            Value::Array(items) => items.iter().for_each(|it| self.learn(it)),
+            _ => {}
+        }
+    }
+
+    /// The common form of an answer or an object.
+    pub fn of(&self, value: &Value) -> Value {
+        match value {
+            Value::Object(fields) => {
+                // The kubelet of the real cluster is a fake, which does not tell of init containers.
+                let fields = fields.iter().filter(|(name, _)| !name.ends_with("initContainerStatuses")).map(|(name, value)| {
+                    let value = match value {
+                        Value::String(_) if OWN.contains(&name.as_str()) => Value::from(format!("<{name}>")),
+                        Value::Array(entries) if name == "managedFields" => self.managed(entries),
+                        // One second more or less decides about their order.
+                        Value::Array(conditions) if name == "conditions" => sorted(conditions.iter().map(|it| self.of(it)).collect()),
+                        other => self.of(other),
+                    };
+                    (self.text(name), value)
+                });
+                Value::Object(fields.collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(|it| self.of(it)).collect()),
+            Value::String(text) => Value::String(self.text(text)),
+            other => other.clone(),
+        }
+    }
+
+    /// Managed fields are sorted by their times, which are each server's own.
+    fn managed(&self, entries: &[Value]) -> Value {
+        sorted(entries.iter().map(|it| self.of(it)).collect())
+    }
+
+    fn text(&self, text: &str) -> String {
+        if is_time(text) {
+            return "<time>".to_owned();
+        }
+        if text.strip_prefix("fake-").unwrap_or(text).strip_prefix("node-").is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit())) {
+            return "<node>".to_owned();
+        }
+        if text.starts_with("k:{\"ip\":\"10.244.") {
+            return "k:{ip}".to_owned();
+        }
+        let mut text = text.to_owned();
+        if text.len() >= 36 {
+            for (uid, stands_for) in &self.uids {
+                if text.contains(uid.as_str()) {
+                    text = text.replace(uid, stands_for);
+                }
+            }
+        }
+        if text.starts_with("kube-api-access-") {
+            return "kube-api-access-<random>".to_owned();
+        }
+        if text.contains(' ') {
+            // A sentence may name pods.
+            return text.split(' ').map(word_without_random).collect::<Vec<_>>().join(" ");
+        }
+        word_without_random(&text)
+    }
+}
+
+fn word_without_random(word: &str) -> String {
+    let end = word.trim_end_matches(['"', '.', ',', ':', ')', ']']);
+    format!("{}{}", without_random(end), &word[end.len()..])
+}
+
+fn sorted(mut items: Vec<Value>) -> Value {
+    items.sort_by_cached_key(Value::to_string);
+    Value::Array(items)
+}
+
+/// Where two values differ, as `path: simulated | real`.
+pub fn differences(simulated: &Value, real: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    compare("", simulated, real, &mut found);
+    found
+}
+
+fn compare(path: &str, simulated: &Value, real: &Value, found: &mut Vec<String>) {
+    match (simulated, real) {
+        (Value::Object(left), Value::Object(right)) => {
+            let names: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            for name in names {
+                match (left.get(name), right.get(name)) {
+                    (Some(left), Some(right)) => compare(&format!("{path}.{name}"), left, right, found),
+                    (left, right) => found.push(format!("{path}.{name}: {} | {}", shown(left), shown(right))),
+                }
+            }
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            for (at, (left, right)) in left.iter().zip(right).enumerate() {
+                compare(&format!("{path}[{at}]"), left, right, found);
+            }
+        }
+        (left, right) if left == right => {}
+        (left, right) => found.push(format!("{path}: {} | {}", shown(Some(left)), shown(Some(right)))),
+    }
+}
+
+fn shown(value: Option<&Value>) -> String {
+    value.map_or("(absent)".to_owned(), Value::to_string)
+}

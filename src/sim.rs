@@ -28,6 +28,7 @@ mod list;
 mod manage;
 mod names;
 mod negotiate;
+mod openapi;
 pub mod patch;
 mod protobuf;
 mod requests;

@@ -17,6 +17,7 @@ use super::follow::Follow;
 use super::identity::Identity;
 use super::list::{self, ListOptions, parse_version};
 use super::negotiate::{self, Form};
+use super::openapi;
 use super::route::{Place, Query, Route, route};
 use super::shape::{Include, Shaper};
 use super::watch::Watch;
@@ -255,8 +256,8 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
         Route::Groups => plain(discovery::groups()),
         Route::Group(group) => plain(discovery::group(&group)),
         Route::Resources { group, version } => plain(discovery::resources(&group, &version)),
-        Route::OpenApi => plain(discovery::openapi()),
-        Route::OpenApiDocument { group, version } => plain(discovery::openapi_document(&group, &version)),
+        Route::OpenApi => plain(openapi::index()),
+        Route::OpenApiDocument { group, version } => plain(openapi::document(&group, &version)),
         // It is served as protobuf only, and protobuf is not spoken here; JSON is refused by the real server too.
         Route::OpenApiV2 => Err(Failure::not_acceptable("the simulated cluster does not serve /openapi/v2; use /openapi/v3")),
     }

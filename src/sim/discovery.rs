@@ -95,37 +95,3 @@ pub fn paths() -> Value {
     paths.dedup();
     json!({ "paths": paths })
 }
-
-/// The index of the OpenAPI documents.
-pub fn openapi() -> Value {
-    let mut paths = serde_json::Map::new();
-    for kind in Kind::all() {
-        let path = if kind.group().is_empty() { "api/v1".to_owned() } else { format!("apis/{}", kind.api_version()) };
-        paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash=1.36.3") }));
-    }
-    json!({ "paths": paths })
-}
-
-/// One group version's OpenAPI document: what kubectl looks for before it applies, which is a PATCH of the kind with a `fieldValidation` parameter.
-///
-/// Request bodies are left out on purpose: kubectl then merges the kinds it knows by its own types.
-pub fn openapi_document(group: &str, version: &str) -> Value {
-    let mut paths = serde_json::Map::new();
-    for kind in Kind::all().filter(|it| it.group() == group && it.version() == version && it.has_verb("patch")) {
-        let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
-        let path = if kind.namespaced() {
-            format!("{root}/namespaces/{{namespace}}/{}/{{name}}", kind.plural())
-        } else {
-            format!("{root}/{}/{{name}}", kind.plural())
-        };
-        let parameter = |name: &str, kind: &str| json!({ "name": name, "in": "query", "schema": { "type": kind, "uniqueItems": true } });
-        let operation = json!({
-            "parameters": [parameter("dryRun", "string"), parameter("fieldManager", "string"), parameter("fieldValidation", "string"), parameter("force", "boolean")],
-            "responses": { "200": { "description": "OK" } },
-            "x-kubernetes-action": "patch",
-            "x-kubernetes-group-version-kind": { "group": group, "version": version, "kind": kind.kind() },
-        });
-        paths.insert(path, json!({ "patch": operation }));
-    }
-    json!({ "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "v1.36.3" }, "paths": paths })
-}

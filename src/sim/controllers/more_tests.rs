@@ -104,7 +104,7 @@ fn a_cron_job_starts_a_job_each_minute_and_keeps_three() {
     play.wait(56.5);
     assert_eq!(play.all(Kind::JOBS).iter().map(|job| name(job).to_owned()).collect::<Vec<_>>(), ["tick-29923801"]);
     assert_eq!(list(&play.get(Kind::CRONJOBS, "tick")["status"]["active"]).len(), 1);
-    play.wait(600.0);
+    play.wait(605.0);
     assert_eq!(play.all(Kind::JOBS).len(), 3);
     let cron = play.get(Kind::CRONJOBS, "tick");
     assert_eq!((cron["status"]["lastScheduleTime"].as_str(), cron["status"]["active"].is_null()), (Some("2026-11-23T10:11:00Z"), true));

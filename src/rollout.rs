@@ -4,7 +4,7 @@ pub mod apply;
 pub mod change;
 mod completion;
 mod containers;
-mod deadline;
+pub mod deadline;
 pub mod delete;
 pub mod env;
 pub mod history;

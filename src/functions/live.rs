@@ -14,33 +14,67 @@ use crate::clock::Clock;
 use crate::cluster::read::{Include, Selection};
 use crate::cluster::watch::TableEvent;
 use crate::error::Error;
-use crate::render::live::{Live, Scene, rollout_frame};
+use crate::render::live::{Live, Scene, rollout_frame, summary_frame};
 use crate::render::screen::Text;
 use crate::render::table::{self, Layout, Table, Widths};
 use crate::render::words;
 use crate::resource::Resource;
+use crate::rollout::history::Revision;
 use crate::rollout::status::Status;
 use crate::session::Session;
+use crate::session::follow::Following;
 
-/// The live view of one rollout.
-pub struct Rollout {
+/// The live view of rollouts that are followed: one in full, several a line each.
+pub struct Rollouts {
     live: Live,
     clock: Clock,
     started: jiff::Timestamp,
     limit: Option<Duration>,
+    /// The newest look at each; none before the first.
+    seen: Vec<Option<Seen>>,
 }
 
-impl Rollout {
-    pub fn new(session: &Session, limit: Option<Duration>) -> Self {
-        Self { live: Live::new(session.screen()), clock: session.clock().clone(), started: session.clock().now(), limit }
+struct Seen {
+    status: Status,
+    history: Vec<Revision>,
+    progress_left_s: Option<f64>,
+}
+
+impl Rollouts {
+    pub fn new(session: &Session, count: usize, limit: Option<Duration>) -> Self {
+        let seen = std::iter::repeat_with(|| None).take(count).collect();
+        Self { live: Live::new(session.screen()), clock: session.clock().clone(), started: session.clock().now(), limit, seen }
+    }
+
+    pub fn in_place(&self) -> bool {
+        self.live.in_place()
     }
 
     /// Shows a status: a frame on a terminal, kubectl's sentence elsewhere.
-    pub fn show(&mut self, status: &Status) {
+    pub fn show(&mut self, index: usize, following: &Following, status: &Status) {
+        let sentence = Text::plain(status.message.clone());
+        let is_news = self.seen[index].as_ref().is_none_or(|seen| seen.status.message != status.message);
+        let (history, progress_left_s) = if self.live.in_place() { following.history() } else { (Vec::new(), None) };
+        self.seen[index] = Some(Seen { status: status.clone(), history, progress_left_s });
+        if !self.live.in_place() {
+            if is_news {
+                self.live.draw_or_say(&[], &sentence);
+            }
+            return;
+        }
         let elapsed_s = self.clock.now().duration_since(self.started).as_secs_f64();
         let timeout_left_s = self.limit.map(|limit| limit.as_secs_f64() - elapsed_s);
-        let frame = rollout_frame(&Scene { status, history: &[], elapsed_s, timeout_left_s, progress_left_s: None }, self.live.canvas());
-        self.live.draw_or_say(&frame, &Text::plain(status.message.clone()));
+        let scenes: Vec<Scene> = self
+            .seen
+            .iter()
+            .flatten()
+            .map(|seen| Scene { status: &seen.status, history: &seen.history, elapsed_s, timeout_left_s, progress_left_s: seen.progress_left_s })
+            .collect();
+        let frame = match scenes.as_slice() {
+            [one] if self.seen.len() == 1 => rollout_frame(one, self.live.canvas()),
+            several => summary_frame(several, self.live.canvas()),
+        };
+        self.live.draw_or_say(&frame, &sentence);
     }
 
     /// Leaves the last frame.
@@ -81,13 +115,16 @@ pub fn table(call: &Call, kinds: &str, limit: Option<Duration>) -> Answer {
             Watched { resource, table: Value::Null, layout, widths: Widths::default(), listed: false }
         })
         .collect();
+    let mut live = Live::of_results(call.session.screen());
+    if live.in_place() {
+        watched.iter_mut().for_each(|one| one.layout.max_width = Some(live.columns()));
+    }
     let streams = watched.iter().enumerate().map(|(index, one)| {
         let selection =
             Selection { namespace: Some(namespace.clone()).filter(|_| one.resource.namespaced), labels: call.option_text("selector"), ..Selection::default() };
         Box::pin(cluster.watch_table(&one.resource, &selection, Include::Metadata).map(move |event| (index, event)))
     });
     let mut events = futures::stream::select_all(streams);
-    let mut live = Live::of_results(call.session.screen());
     let until = call.wait(async { Ok(limit.and_then(|limit| Instant::now().checked_add(limit))) })?;
     loop {
         let next = call.wait(async {

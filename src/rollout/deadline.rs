@@ -55,6 +55,17 @@ pub(super) fn deadline(snapshot: &Snapshot, now: Timestamp) -> Deadline {
     if present || telling.is_some_and(|telling| telling <= now) { Deadline::Exceeded } else { Deadline::LeftOver(telling) }
 }
 
+/// How long until a Deployment's rollout that makes no further progress counts as stalled; `None` when it is not progressing.
+pub fn left_s(workload: &Workload, now: Timestamp) -> Option<f64> {
+    let condition = object::condition(workload.object(), "Progressing").filter(|_| workload.kind() == Kind::Deployment && !workload.paused())?;
+    if condition["status"] != "True" || condition["reason"] == "NewReplicaSetAvailable" || workload.generation() > workload.observed_generation() {
+        return None;
+    }
+    let limit = workload.spec()["progressDeadlineSeconds"].as_i64()?;
+    let end = after(time(&condition["lastUpdateTime"])?, limit);
+    Some(end.duration_since(now).as_secs_f64().max(0.0))
+}
+
 fn exceeded(workload: &Workload) -> Option<&Value> {
     let condition = object::condition(workload.object(), "Progressing").filter(|_| workload.kind() == Kind::Deployment)?;
     (condition["reason"] == REASON).then_some(condition)

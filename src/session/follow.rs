@@ -14,6 +14,9 @@ use crate::cluster::read::{LogOptions, Selection};
 use crate::cluster::watch::Event;
 use crate::error::{Error, Result};
 use crate::resource::{EVENT, POD, Target};
+use crate::rollout::change::Change;
+use crate::rollout::deadline;
+use crate::rollout::history::{self, Revision};
 use crate::rollout::outcome::{Ending, Followed, Outcome, Verdict};
 use crate::rollout::status::{Patience, Status};
 use crate::rollout::workload::{Kind, Snapshot, Workload};
@@ -122,6 +125,22 @@ impl Following {
     /// The newest status seen, for an ending that comes from outside (a timeout).
     pub fn last_status(&self) -> Option<&Status> {
         self.last.as_ref().map(|verdict| &verdict.status)
+    }
+
+    /// The revisions as last seen, and how long until the cluster calls the rollout stalled.
+    pub fn history(&self) -> (Vec<Revision>, Option<f64>) {
+        match self.snapshot() {
+            Ok(Some(snapshot)) => {
+                let now = self.clock.now();
+                (history::history(&snapshot, now), deadline::left_s(&snapshot.workload, now))
+            }
+            _ => (Vec::new(), None),
+        }
+    }
+
+    /// The change that remembers that the rollout is complete, where it is and nothing remembers it yet.
+    pub fn remember(&self) -> Option<Change> {
+        history::remember(&self.snapshot().ok()??, self.clock.now())
     }
 
     /// Waits for a change, or for the moment at which looking again tells something new; takes all changes that are there at once,
@@ -243,10 +262,8 @@ async fn evidence(cluster: &Cluster, target: &Target, status: &Status, started: 
                 continue;
             }
             let options = LogOptions { tail: Some(LOG_LINES), previous, ..LogOptions::default() };
-            if let Ok(lines) = cluster.logs(namespace, &pod.name, &options).await
-                && !lines.is_empty()
-                && !text.contains(&lines)
-            {
+            let lines = cluster.logs(namespace, &pod.name, &options).await.unwrap_or_default();
+            if !lines.is_empty() && !text.contains(&lines) {
                 text.push_str(&lines);
                 if !text.ends_with('\n') {
                     text.push('\n');

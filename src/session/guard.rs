@@ -91,11 +91,23 @@ struct Open {
     records: Vec<(u64, Record)>,
     /// A second signal ended a rollback: those around it are not begun.
     given_up: bool,
+    /// What was put back because of a halt, for the error that the halt becomes.
+    unwound: Option<(bool, Value)>,
 }
 
 impl Guards {
     fn lock(&self) -> MutexGuard<'_, Open> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers what was put back because of a halt.
+    pub(crate) fn unwind(&self, rolled_back: bool, rollback: Value) {
+        self.lock().unwound = Some((rolled_back, rollback));
+    }
+
+    /// What was put back because of the halt that has just become an error.
+    pub(crate) fn take_unwound(&self) -> Option<(bool, Value)> {
+        self.lock().unwound.take()
     }
 
     /// Before a change is sent: what it is to make of a guarded workload is ours, also when the process dies before the answer.
@@ -161,7 +173,7 @@ impl Session {
         guards.next += 1;
         let id = guards.next;
         let record = Record::begin(folder, id, kept, self.clock().now(), cluster.context(), cluster.server())?;
-        guards.given_up = false;
+        (guards.given_up, guards.unwound) = (false, None);
         guards.records.push((id, record));
         drop(guards);
         Ok(Guard { session: self.clone(), id })

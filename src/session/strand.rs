@@ -145,7 +145,7 @@ impl Session {
         count: usize,
         most: usize,
         run: impl Fn(usize) -> T + Sync,
-        mut goes_on: impl FnMut(&T) -> bool,
+        mut goes_on: impl FnMut(usize, &T) -> bool,
     ) -> Result<Vec<Option<T>>, Stop> {
         let done: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
         let here = place();
@@ -188,7 +188,7 @@ impl Session {
                     let Some(at) = strands.iter().position(|(_, _, ready)| ready.ready.swap(false, Ordering::AcqRel)) else { break };
                     let (index, turn, ready) = &strands[at];
                     if turn.give(Waker::from(ready.clone())) {
-                        open &= done[*index].lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(&mut goes_on);
+                        open &= done[*index].lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|result| goes_on(*index, result));
                         strands.remove(at);
                     }
                 }

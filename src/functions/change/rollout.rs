@@ -1,12 +1,19 @@
 //! How a rollout goes: `pause`, `resume`, `restart`, `scale`, `set_strategy`, `unstick`.
 
+use std::time::Duration;
+
+use rhai::EvalAltResult;
+
 use super::{OPTIONS, RETURNS, TARGET, WRITE_ERRORS, made_value, object_of, terms, workload};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::call::Call;
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
 use crate::functions::value::json;
+use crate::resource::Target;
+use crate::rollout::status::Phase;
 use crate::rollout::strategy::{self, Strategy};
 use crate::rollout::{pause, restart, scale, unstick};
+use crate::session::follow::{Following, Rules};
 use crate::session::make::Terms;
 
 pub const PAUSE: Function = Function {
@@ -157,9 +164,27 @@ print(unstick("sts/db").target); print(wait("sts/db").outcome)"#,
     body: Body::Flow(unstick_one),
 };
 
+/// How long the controller may take to see a template that was put back just now.
+const OBSERVED: Duration = Duration::from_secs(10);
+
+/// Waits until the controller has seen the template: before, nothing tells which pods are in its way.
+fn observed(call: &Call, target: &Target) -> Result<(), Box<EvalAltResult>> {
+    let cluster = call.cluster()?;
+    call.wait(async {
+        let mut following = Following::start(&cluster, target, Rules::default(), call.session.clock()).await?;
+        let seen = async {
+            while following.next().await?.status.phase == Phase::Unobserved {}
+            Ok(())
+        };
+        tokio::time::timeout(OBSERVED, seen).await.unwrap_or(Ok(()))
+    })
+}
+
 /// The terms are about the StatefulSet, the change is about its pod.
 fn unstick_one(call: &Call) -> Answer {
-    let snapshot = call.snapshot(&call.target("target")?)?;
+    let target = call.target("target")?;
+    observed(call, &target)?;
+    let snapshot = call.snapshot(&target)?;
     let terms = call.terms();
     call.session.check_terms(&snapshot.workload.target(), snapshot.workload.object(), terms)?;
     let change = unstick::unstick(&snapshot)?;

@@ -7,6 +7,7 @@ mod end;
 mod run;
 mod signals;
 mod sim;
+mod test;
 
 use std::process::ExitCode;
 

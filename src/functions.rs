@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod rows;
 pub mod session;
 pub mod show;
+pub mod sim;
 pub mod speak;
 pub mod value;
 
@@ -20,7 +21,7 @@ pub use function::{Function, Group};
 use crate::error::Error;
 
 /// Every function, by help group.
-pub const GROUPS: &[&Group] = &[&look::GROUP, &change::GROUP, &follow::GROUP, &judge::GROUP, &speak::GROUP, &session::GROUP];
+pub const GROUPS: &[&Group] = &[&look::GROUP, &change::GROUP, &follow::GROUP, &judge::GROUP, &speak::GROUP, &session::GROUP, &sim::GROUP];
 
 /// All functions in the order of the reference.
 pub fn all() -> impl Iterator<Item = &'static Function> {

@@ -7,33 +7,14 @@
 //! shop, on a clock of its own:
 //!
 //! ```
-//! use std::sync::Arc;
-//! use rollsh::clock::Clock;
-//! use rollsh::cluster::Cluster;
 //! use rollsh::render::screen::Screen;
 //! use rollsh::script::{Ended, Host};
-//! use rollsh::session::{Interrupts, Parts, Policy, Session, Settings, Source};
-//! use rollsh::sim::{Options, Sim};
+//! use rollsh::session::{Interrupts, Policy, Session, Settings};
+//! use rollsh::sim::Options;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?);
-//! let clock = Clock::paused("2026-01-05T09:00:00Z".parse()?, runtime.handle());
-//! let sim = Sim::new(Options::default(), clock.clone())?;
-//! runtime.spawn(sim.clone().live());
 //! let (screen, out, _err) = Screen::captured();
-//! let session = Session::new(Parts {
-//!     source: Source::InProcess({
-//!         let _inside = runtime.enter();
-//!         Cluster::in_process(sim.service(), "sim", "default", clock.clone())
-//!     }),
-//!     runtime,
-//!     clock,
-//!     settings: Settings::default(),
-//!     policy: Policy::default(),
-//!     screen,
-//!     interrupts: Interrupts::default(),
-//!     ask: None,
-//! });
+//! let session = Session::simulated(Options::default(), Settings::default(), Policy::default(), screen, Interrupts::default())?;
 //! let mut host = Host::new(&session, None, &rollsh::script::engine::arguments(&[]));
 //! let ended = host.run("release", r#"
 //!     set_image("deploy/web", "web=shop/web:4");
@@ -44,6 +25,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! On a real cluster it is `Session::new` with `Source::Configured`, a multi-thread runtime and `Clock::wall()`.
 //!
 //! A session blocks the thread that uses it: from async code, give it a thread of its own (`std::thread`, with a stack of
 //! [`script::engine::STACK_SIZE`]). The version of `k8s-openapi` is the embedder's choice: depend on this crate without default features and

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod fault;
 pub mod resolve;
 pub mod run;
+pub mod tester;
 
 pub use fault::Fault;
 pub use run::{Ended, Host};

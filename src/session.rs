@@ -11,9 +11,10 @@ mod strand;
 pub mod view;
 pub mod wait;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use tokio::runtime::Runtime;
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::Clock;
 use crate::cluster::{Cluster, Connection, ContextEntry};
@@ -21,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::journal::Journal;
 use crate::render::screen::Screen;
 use crate::resource::Target;
+use crate::sim::{Options, Sim};
 
 pub use policy::{Capability, Policy};
 pub use settings::Settings;
@@ -46,6 +48,7 @@ struct Inner {
     ask: Option<Ask>,
     journal: Journal,
     guards: guard::Guards,
+    runner: OnceLock<Runner>,
 }
 
 /// Asks the user a question on the terminal; `None`: interrupted.
@@ -57,7 +60,55 @@ pub enum Source {
     Configured(Connection),
     /// A cluster behind an in-process service.
     InProcess(Cluster),
+    /// A simulated cluster that scripts may steer.
+    Simulated { cluster: Cluster, sim: Sim },
 }
+
+impl Source {
+    /// A fresh simulated cluster that lives on `runtime`.
+    ///
+    /// # Errors
+    /// `invalid` when a manifest is refused.
+    pub fn simulated(options: Options, runtime: &Runtime, clock: &Clock) -> Result<Self> {
+        // The client, when it is built, looks for the runtime that it will live on.
+        let _inside = runtime.enter();
+        let sim = Sim::new(options, clock.clone())?;
+        let cluster = Cluster::in_process(sim.service(), "sim", "default", clock.clone());
+        runtime.spawn(sim.clone().live());
+        Ok(Self::Simulated { cluster, sim })
+    }
+
+    fn again(&self) -> Self {
+        match self {
+            Source::Configured(connection) => Source::Configured(connection.clone()),
+            Source::InProcess(cluster) => Source::InProcess(cluster.clone()),
+            Source::Simulated { cluster, sim } => Source::Simulated { cluster: cluster.clone(), sim: sim.clone() },
+        }
+    }
+}
+
+/// When a virtual clock starts: a fixed moment, so that one seed gives the same bytes on any day.
+const VIRTUAL_START: &str = "2026-01-05T09:00:00Z";
+
+/// A runtime whose time stands still while nobody waits, and the clock that follows it.
+pub fn virtual_time() -> Result<(Arc<Runtime>, Clock)> {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
+    let runtime = Arc::new(runtime.map_err(|error| Error::script(format!("cannot start the runtime: {error}")))?);
+    let start = VIRTUAL_START.parse().map_err(|error| Error::script(format!("{VIRTUAL_START}: {error}")))?;
+    let clock = Clock::paused(start, runtime.handle());
+    Ok((runtime, clock))
+}
+
+/// What came of a script that another one ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RanScript {
+    pub exit_code: i64,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs a script file with arguments (an array of words, or a map) on a session's cluster: the host above gives it, since it has the engine.
+pub type Runner = Arc<dyn Fn(&Session, &str, &Value) -> Result<RanScript> + Send + Sync>;
 
 struct Clusters {
     source: Source,
@@ -87,7 +138,7 @@ impl Session {
     pub fn new(parts: Parts) -> Self {
         let namespace = match &parts.source {
             Source::Configured(connection) => connection.namespace.clone(),
-            Source::InProcess(_) => None,
+            Source::InProcess(_) | Source::Simulated { .. } => None,
         };
         let journal = parts.settings.state.as_ref().map_or_else(Journal::memory, |folder| Journal::at(folder.join(JOURNAL)));
         Self(Arc::new(Inner {
@@ -103,12 +154,60 @@ impl Session {
             ask: parts.ask,
             journal,
             guards: guard::Guards::default(),
+            runner: OnceLock::new(),
         }))
+    }
+
+    /// A session on a fresh simulated cluster in virtual time: time stands still while a script computes, and one seed gives one run.
+    ///
+    /// # Errors
+    /// `invalid` when a manifest is refused.
+    pub fn simulated(options: Options, settings: Settings, policy: Policy, screen: Screen, interrupts: Interrupts) -> Result<Self> {
+        let (runtime, clock) = virtual_time()?;
+        let source = Source::simulated(options, &runtime, &clock)?;
+        Ok(Self::new(Parts { runtime, clock, source, settings, policy, screen, interrupts, ask: None }))
+    }
+
+    /// Another session on the same cluster and clock, with an output and rules of its own.
+    pub fn beside(&self, settings: Settings, policy: Policy, screen: Screen) -> Self {
+        let clusters = self.clusters();
+        let source = clusters.source.again();
+        drop(clusters);
+        let parts = Parts {
+            runtime: self.0.runtime.clone(),
+            clock: self.clock().clone(),
+            source,
+            settings,
+            policy,
+            screen,
+            interrupts: self.interrupts().clone(),
+            ask: None,
+        };
+        Self::new(parts)
+    }
+
+    /// The simulated cluster, where it may be steered.
+    pub fn simulator(&self) -> Option<Sim> {
+        match &self.clusters().source {
+            Source::Simulated { sim, .. } => Some(sim.clone()),
+            Source::InProcess(_) | Source::Configured(_) => None,
+        }
+    }
+
+    /// How this session runs another script, where it can: see `Runner`.
+    pub fn runner(&self) -> Option<&Runner> {
+        self.0.runner.get()
+    }
+
+    /// Sets the runner, once.
+    pub fn set_runner(&self, runner: Runner) {
+        // A second one is refused: a test has one way to run scripts.
+        let _ = self.0.runner.set(runner);
     }
 
     /// Whether the cluster lives in this process.
     pub fn is_simulated(&self) -> bool {
-        matches!(self.clusters().source, Source::InProcess(_))
+        !matches!(self.clusters().source, Source::Configured(_))
     }
 
     pub fn clock(&self) -> &Clock {
@@ -162,7 +261,7 @@ impl Session {
             return Ok(cluster.clone());
         }
         let cluster = match &clusters.source {
-            Source::InProcess(cluster) => cluster.clone(),
+            Source::InProcess(cluster) | Source::Simulated { cluster, .. } => cluster.clone(),
             Source::Configured(connection) => {
                 let context = clusters.context.clone().or_else(|| connection.context.clone());
                 // A client, when it is built, looks for the runtime that it will live on.
@@ -200,7 +299,7 @@ impl Session {
                 }
                 Ok(entries)
             }
-            Source::InProcess(cluster) => Ok(vec![ContextEntry {
+            Source::InProcess(cluster) | Source::Simulated { cluster, .. } => Ok(vec![ContextEntry {
                 name: cluster.context().to_owned(),
                 cluster: Some(cluster.context().to_owned()),
                 server: Some(cluster.server().to_owned()),

@@ -106,6 +106,23 @@ pub enum Command {
     ///
     /// Without --with and --demo it is an empty cluster with three nodes. Without --write-kubeconfig the kubeconfig goes to standard output.
     Sim(Simulated),
+    /// Run every `fn test_*()` of every `*_test.rhai`, each in a fresh simulated cluster on a virtual clock
+    ///
+    /// The cluster is empty, unless --sim asks for the shop or --sim=FILE for manifests to start with.
+    Test {
+        /// Files and folders
+        #[arg(default_value = ".")]
+        paths: Vec<PathBuf>,
+        /// Write the results as JUnit XML
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
+        /// Only tests whose file or name contains this
+        #[arg(long, value_name = "TEXT")]
+        filter: Option<String>,
+        /// How many at a time; default: as many as there are processors
+        #[arg(long, value_name = "N")]
+        jobs: Option<usize>,
+    },
     /// The reference of the script functions
     Functions {
         /// One of them

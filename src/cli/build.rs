@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcetera::BaseStrategy;
-use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use super::args::{Format, Global, When};
@@ -15,8 +14,8 @@ use crate::error::{Error, Result, file_reason};
 use crate::functions::manifest;
 use crate::render::screen::Screen;
 use crate::session::settings::Output;
-use crate::session::{Interrupts, Parts, Policy, Session, Settings, Source};
-use crate::sim::{Options, Sim};
+use crate::session::{Interrupts, Parts, Policy, Session, Settings, Source, virtual_time};
+use crate::sim::Options;
 
 /// What runs in the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +25,6 @@ pub enum Use {
     /// A script from this folder: virtual time on a simulated cluster, capabilities as granted.
     Script(PathBuf),
 }
-
-/// When a virtual clock starts: a fixed moment, so that one seed gives the same bytes on any day.
-const VIRTUAL_START: &str = "2026-01-05T09:00:00Z";
 
 /// How many worker threads a session on a real cluster needs: connections and watches, no computing.
 const WORKERS: usize = 2;
@@ -110,16 +106,11 @@ pub fn without_cluster(screen: Screen) -> Result<Session> {
 
 /// The runtime and the clock that follows it.
 fn time(is_virtual: bool) -> Result<(Arc<Runtime>, Clock)> {
-    let failed = |error: std::io::Error| Error::script(format!("cannot start the runtime: {error}"));
     if is_virtual {
-        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().map_err(failed)?;
-        let start: Timestamp = VIRTUAL_START.parse().map_err(|error| Error::script(format!("{VIRTUAL_START}: {error}")))?;
-        let clock = Clock::paused(start, runtime.handle());
-        Ok((Arc::new(runtime), clock))
-    } else {
-        let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().map_err(failed)?;
-        Ok((Arc::new(runtime), Clock::wall()))
+        return virtual_time();
     }
+    let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
+    Ok((Arc::new(runtime.map_err(|error| Error::script(format!("cannot start the runtime: {error}")))?), Clock::wall()))
 }
 
 fn simulated(global: &Global, manifests: Option<&Path>, runtime: &Arc<Runtime>, clock: &Clock) -> Result<Source> {
@@ -128,13 +119,13 @@ fn simulated(global: &Global, manifests: Option<&Path>, runtime: &Arc<Runtime>, 
             return Err(Error::usage(format!("{flag} and --sim exclude each other")));
         }
     }
+    Source::simulated(options(global.seed, manifests)?, runtime, clock)
+}
+
+/// What a simulated cluster starts with: the shop, or the manifests of a file or folder.
+pub fn options(seed: u64, manifests: Option<&Path>) -> Result<Options> {
     let read = |path: &Path| manifest::read(path).map(|found| found.into_iter().map(|(_, object)| object).collect()).map_err(as_usage);
-    let manifests = manifests.map(read).transpose()?;
-    let _inside = runtime.enter();
-    let sim = Sim::new(Options { seed: global.seed, manifests, ..Options::default() }, clock.clone())?;
-    let cluster = Cluster::in_process(sim.service(), "sim", "default", clock.clone());
-    runtime.spawn(sim.live());
-    Ok(Source::InProcess(cluster))
+    Ok(Options { seed, manifests: manifests.map(read).transpose()?, ..Options::default() })
 }
 
 /// What a flag names and cannot be used is a wrong flag.

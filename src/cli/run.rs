@@ -9,7 +9,7 @@ use rhai::Map;
 
 use super::args::{Args, Command, Global};
 use super::build::{self, Use};
-use super::{end, sim};
+use super::{end, sim, test};
 use crate::error::{Error, Result, file_reason};
 use crate::functions::{self, help, nearest};
 use crate::render::screen::Screen;
@@ -50,6 +50,7 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         }
         Some(Command::Check { files }) => check_files(screen, &files),
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
+        Some(Command::Test { paths, junit, filter, jobs }) => test::run(global, screen, &test::Wanted { paths, junit, filter, jobs }),
         Some(Command::Functions { name }) => {
             screen.print_line(&reference(name.as_deref())?);
             Ok(ExitCode::SUCCESS)

@@ -1,11 +1,14 @@
 //! The engine: limits, output, interrupts, and every function of the table registered for each number of arguments.
 
 use std::any::TypeId;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use rhai::module_resolvers::ModuleResolversCollection;
-use rhai::{Dynamic, Engine, EvalAltResult, FLOAT, INT, ImmutableString, Map, NativeCallContext, OptimizationLevel, Position};
+use rhai::{
+    Dynamic, Engine, EvalAltResult, FLOAT, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext, OptimizationLevel, Position, RhaiFunc,
+};
 
 use super::resolve::Beside;
 use crate::error::Error;
@@ -68,8 +71,17 @@ pub fn engine(session: &Session, folder: Option<&Path>, args: &Map) -> Engine {
     engine.register_get("kind", |handle: &mut Handle| handle.kind.to_owned());
     engine.register_get("namespace", |handle: &mut Handle| handle.namespace.clone().map_or(Dynamic::UNIT, Dynamic::from));
 
+    let mut global = Module::new();
+    let mut modules: BTreeMap<&str, Module> = BTreeMap::new();
     for function in all() {
-        register(&mut engine, session, function);
+        match function.name.split_once("::") {
+            None => register(&mut global, session, function, function.name),
+            Some((module, name)) => register(modules.entry(module).or_default(), session, function, name),
+        }
+    }
+    engine.register_global_module(global.into());
+    for (name, module) in modules {
+        engine.register_static_module(name, module.into());
     }
     #[expect(deprecated, reason = "Rhai marks the hook as volatile, not as going away")]
     engine.on_missing_function(|name, args, is_method, _| match explain_missing(name, args, is_method) {
@@ -80,13 +92,13 @@ pub fn engine(session: &Session, folder: Option<&Path>, args: &Map) -> Engine {
 }
 
 /// Registers a function for each number of arguments that it takes; with values of any type, since the definition checks them with better words.
-fn register(engine: &mut Engine, session: &Session, function: &'static Function) {
+fn register(module: &mut Module, session: &Session, function: &'static Function, name: &str) {
     let (fewest, most) = function.arity();
     for count in fewest..=most {
-        add(engine, session, function, &vec![TypeId::of::<Dynamic>(); count]);
+        add(module, session, function, name, &vec![TypeId::of::<Dynamic>(); count]);
     }
     // Rhai looks for exact types first and has a `sleep` (that nothing can end), a `print` and a `parse_json` of its own.
-    let first: &[TypeId] = match function.name {
+    let first: &[TypeId] = match name {
         "print" => &[
             TypeId::of::<rhai::Array>(),
             TypeId::of::<Map>(),
@@ -101,17 +113,21 @@ fn register(engine: &mut Engine, session: &Session, function: &'static Function)
         _ => &[],
     };
     for kind in first {
-        add(engine, session, function, &[*kind]);
+        add(module, session, function, name, &[*kind]);
     }
 }
 
-fn add(engine: &mut Engine, session: &Session, function: &'static Function, types: &[TypeId]) {
+fn add(module: &mut Module, session: &Session, function: &'static Function, name: &str, types: &[TypeId]) {
     let session = session.clone();
-    engine.register_raw_fn(function.name, types, move |ctx, args| {
+    let body = move |ctx: Option<NativeCallContext>, args: &mut [&mut Dynamic]| {
+        let Some(ctx) = ctx else { return Err(Error::usage("a function was called from outside of a script").into()) };
         let given = args.iter_mut().map(|arg| arg.flatten_clone()).collect();
         let position = ctx.call_position();
         invoke(&session, function, &ctx, given).map_err(|error| positioned(error, position))
-    });
+    };
+    // Volatile: the optimiser must not call it while it compiles.
+    let body = RhaiFunc::Method { func: Arc::new(body), has_context: true, is_pure: true, is_volatile: true };
+    FuncRegistration::new(name).in_global_namespace().set_into_module_raw(module, types, body);
 }
 
 fn invoke(session: &Session, function: &'static Function, ctx: &NativeCallContext, given: Vec<Dynamic>) -> Answer {
@@ -196,9 +212,6 @@ pub fn arguments(given: &[String]) -> Map {
 pub fn arguments_of(value: &serde_json::Value) -> Map {
     dynamic(value).try_cast::<Map>().unwrap_or_default()
 }
-
-/// One engine for checking and completion, which runs nothing.
-pub type Shared = Arc<Engine>;
 
 #[cfg(test)]
 mod tests {

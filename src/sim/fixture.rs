@@ -45,7 +45,7 @@ fn administrator() -> Caller {
     Caller { user: "kubernetes-admin".to_owned(), ..Caller::component(MANAGER) }
 }
 
-fn create_all(world: &mut World, manifests: &[Value]) -> Result<()> {
+pub(super) fn create_all(world: &mut World, manifests: &[Value]) -> Result<()> {
     for (at, manifest) in manifests.iter().enumerate() {
         let items = if manifest["kind"] == "List" { manifest["items"].as_array().cloned().unwrap_or_default() } else { vec![manifest.clone()] };
         for item in items {

@@ -9,6 +9,14 @@ use super::world::Sim;
 use crate::error::Result;
 
 impl Sim {
+    /// Creates objects as the administrator would.
+    ///
+    /// # Errors
+    /// `invalid` when one is refused (says which and why); those before it exist then.
+    pub fn create(&self, objects: &[Value]) -> Result<()> {
+        self.with(|world| super::fixture::create_all(world, objects))
+    }
+
     /// Stops the controllers, not the scheduler and the kubelets: what they would do waits.
     pub fn pause_controllers(&self) {
         self.with(queue::pause);

@@ -33,6 +33,13 @@ pub struct Options {
     pub controllers: bool,
 }
 
+impl Options {
+    /// A cluster with nothing of a user's in it.
+    pub fn empty() -> Self {
+        Self { manifests: Some(Vec::new()), ..Self::default() }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { seed: 0, nodes: 3, manifests: None, controllers: true }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use rollsh::clock::Clock;
-use rollsh::cluster::{Cluster, Connection};
+use rollsh::cluster::Connection;
 use rollsh::render::screen::Screen;
 use rollsh::script::engine::{STACK_SIZE, arguments};
 use rollsh::script::{Ended, Host};
@@ -30,17 +30,19 @@ pub struct Ran {
     pub err: String,
 }
 
+/// A test may do all.
+fn policy() -> Policy {
+    Policy { all: true, yes: true, ..Policy::default() }
+}
+
 impl Shell {
     /// A fresh simulated shop on a virtual clock.
     pub fn simulated(seed: u64) -> Self {
-        let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime"));
-        let clock = Clock::paused("2026-01-05T09:00:00Z".parse().expect("a time"), runtime.handle());
-        let inside = runtime.enter();
-        let sim = Sim::new(Options { seed, ..Options::default() }, clock.clone()).expect("the shop");
-        let cluster = Cluster::in_process(sim.service(), "sim", "default", clock.clone());
-        runtime.spawn(sim.clone().live());
-        drop(inside);
-        Self::new(runtime, clock, Source::InProcess(cluster), Some(sim))
+        let (screen, out, err) = Screen::captured();
+        let session =
+            Session::simulated(Options { seed, ..Options::default() }, Settings::default(), policy(), screen, Interrupts::default()).expect("the shop");
+        let sim = session.simulator();
+        Self { session, sim, out, err }
     }
 
     /// A namespace of its own on the real cluster, with the shop in it; `None` where there is no cluster.
@@ -50,25 +52,21 @@ impl Shell {
         let namespace = format!("t{}-{}", std::process::id(), NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
         let connection = Connection { kubeconfig: Some(kubeconfig), namespace: Some(namespace.clone()), ..Connection::default() };
-        let shell = Self::new(runtime, Clock::wall(), Source::Configured(connection), None);
-        shell.must(&format!("apply(`{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}`)"));
-        shell.must(SHOP);
-        Some(shell)
-    }
-
-    fn new(runtime: Arc<tokio::runtime::Runtime>, clock: Clock, source: Source, sim: Option<Sim>) -> Self {
         let (screen, out, err) = Screen::captured();
         let session = Session::new(Parts {
             runtime,
-            clock,
-            source,
+            clock: Clock::wall(),
+            source: Source::Configured(connection),
             settings: Settings::default(),
-            policy: Policy { all: true, yes: true, ..Policy::default() },
+            policy: policy(),
             screen,
             interrupts: Interrupts::default(),
             ask: None,
         });
-        Self { session, sim, out, err }
+        let shell = Self { session, sim: None, out, err };
+        shell.must(&format!("apply(`{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}`)"));
+        shell.must(SHOP);
+        Some(shell)
     }
 
     /// Runs a script to its end, on a thread with the stack that scripts need.

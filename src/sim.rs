@@ -14,6 +14,7 @@ mod defaults;
 mod delete;
 mod discovery;
 pub mod events;
+mod evict;
 pub mod failure;
 pub mod fault;
 pub mod fields;

@@ -382,14 +382,6 @@ impl World {
         self.put_patched(kind, old, patched, part, caller)
     }
 
-    /// Deletes a pod unless a PodDisruptionBudget needs it.
-    ///
-    /// # Errors
-    /// `NotFound`, `TooManyRequests`.
-    pub fn evict(&mut self, namespace: &str, pod: &str, options: &DeleteOptions, caller: &Caller) -> Result<Deleted> {
-        self.delete(Kind::PODS, namespace, pod, options, caller)
-    }
-
     /// Puts a pod on a node: what the scheduler does through `pods/binding`.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub struct World {
     pub requests: Requests,
     now: Timestamp,
     rng: Pcg64Mcg,
+    /// Where uids come from: apart, so that one object more does not change the names and delays of all others.
+    uids: Pcg64Mcg,
     due: BTreeMap<(Timestamp, u64), Work>,
     queued: u64,
     /// Who waits for a change of a kind.
@@ -76,6 +78,7 @@ impl World {
             requests: Requests::default(),
             now,
             rng: Pcg64Mcg::seed_from_u64(seed),
+            uids: Pcg64Mcg::seed_from_u64(!seed),
             due: BTreeMap::new(),
             queued: 0,
             wakers: BTreeMap::new(),
@@ -136,7 +139,7 @@ impl World {
 
     /// A random uid (UUID, version 4).
     pub fn uid(&mut self) -> String {
-        let bits = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
+        let bits = (u128::from(self.uids.next_u64()) << 64) | u128::from(self.uids.next_u64());
         let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])

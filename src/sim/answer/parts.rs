@@ -4,8 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
+use super::super::base64;
 use super::super::failure::{Failure, FieldError, Result};
 use super::super::follow::{Follow, LogOptions};
+use super::super::identity::Identity;
 use super::super::patch::request::{self, PatchKind};
 use super::super::route::Place;
 use super::super::schema::{self, decode};
@@ -33,6 +35,7 @@ pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper
         ("finalize", _) => face(world, asked, place, Subresource::Finalize, shaper),
         ("scale", _) => scale(world, asked, place, shaper),
         ("log", _) => log(sim, world, asked, place),
+        ("token", _) => token(world, asked, place, shaper),
         ("binding", _) => bind(world, asked, place, shaper),
         ("eviction", _) => evict(world, asked, place, shaper),
         (name, _) => Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified()))),
@@ -139,4 +142,44 @@ fn log(sim: &Sim, world: &World, asked: &Asked, place: &Place) -> Result<Answer>
         return Ok(Answer::Log(Box::new(Follow::new(sim, options, text, seen))));
     }
     Ok(Answer::Bytes { code: http::StatusCode::OK, content_type: "text/plain", bytes: text.into() })
+}
+
+/// Gives out a token of a service account, which this server then knows.
+fn token(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
+    let caller = write::caller(asked, "CreateOptions")?;
+    let name = place.name.as_deref().unwrap_or_default();
+    let account = world.get(place.kind, &place.namespace, name)?;
+    let mut request = write::body(asked, "TokenRequest")?;
+    let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
+    if seconds < 600 {
+        let error = FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
+        return Err(Failure::invalid_kind("authentication.k8s.io", "TokenRequest", name, vec![error]));
+    }
+    let issuer = "https://kubernetes.default.svc.cluster.local";
+    let audiences = match request["spec"]["audiences"].as_array().filter(|it| !it.is_empty()) {
+        Some(audiences) => json!(audiences),
+        None => json!([issuer]),
+    };
+    let now = world.now();
+    let expires = now.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
+    let user = format!("system:serviceaccount:{}:{name}", place.namespace);
+    let header = json!({ "alg": "RS256", "kid": "simulated" });
+    let claims = json!({
+        "aud": audiences, "exp": expires.as_second(), "iat": now.as_second(), "nbf": now.as_second(), "iss": issuer, "sub": user, "jti": world.uid(),
+        "kubernetes.io": { "namespace": place.namespace, "serviceaccount": { "name": name, "uid": account["metadata"]["uid"] } },
+    });
+    let part = |value: &Value| base64::encode_url(value.to_string().as_bytes());
+    // Nobody else checks it, so the signature is but a random text.
+    let token = format!("{}.{}.{}", part(&header), part(&claims), world.random_letters(43));
+    if !caller.dry_run {
+        let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", place.namespace)];
+        world.tokens.add(&token, Identity::authenticated(&user, &[&groups[0], &groups[1]]));
+    }
+    request["apiVersion"] = "authentication.k8s.io/v1".into();
+    request["kind"] = "TokenRequest".into();
+    request["metadata"] = json!({ "name": name, "namespace": place.namespace, "creationTimestamp": world.stamp() });
+    request["spec"]["audiences"] = audiences;
+    request["spec"]["expirationSeconds"] = seconds.into();
+    request["status"] = json!({ "token": token, "expirationTimestamp": super::super::world::stamp(expires) });
+    Ok(Answer::created(plain(&request, shaper)))
 }

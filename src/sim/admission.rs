@@ -58,6 +58,15 @@ pub fn admit_create(world: &mut World, kind: Kind, object: &mut Value) -> Result
 /// `Invalid`.
 pub fn admit_update(world: &mut World, kind: Kind, object: &mut Value, old: &Value) -> Result<()> {
     match kind {
+        Kind::PODS => {
+            tolerations(&mut object["spec"]);
+            for field in ["priority", "preemptionPolicy"] {
+                if object["spec"][field].is_null() && !old["spec"][field].is_null() {
+                    object["spec"][field] = old["spec"][field].clone();
+                }
+            }
+            Ok(())
+        }
         Kind::SERVICES => allocate(world, object, Some(old)),
         _ => Ok(()),
     }

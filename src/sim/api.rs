@@ -11,7 +11,7 @@ use super::admission;
 use super::apply;
 use super::base64;
 use super::defaults;
-use super::failure::{Failure, FieldError, Result};
+use super::failure::{Failure, FieldError, Result, quoted};
 use super::kinds::Kind;
 use super::manage::{self, Applied, Entries};
 use super::patch::PatchFailure;
@@ -286,7 +286,11 @@ impl World {
         if part == Subresource::Main {
             admission::admit_update(self, kind, &mut object, old)?;
         }
-        match text(&object, "resourceVersion") {
+        let version = text(&object, "resourceVersion");
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {}: invalid syntax", quoted(version))));
+        }
+        match version {
             "" | "0" if strategy::allows_unconditional_update(kind) => {}
             "" | "0" => {
                 let error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
@@ -412,7 +416,8 @@ pub(super) fn patch_failure(failure: PatchFailure) -> Failure {
         PatchFailure::BadRequest(why) => Failure::bad_request(why),
         PatchFailure::TooLarge(why) => Failure::too_large(&why),
         PatchFailure::Unprocessable(why) => Failure::new(422, "Invalid", why),
-        PatchFailure::Internal(why) => Failure::internal(&why),
+        // What the server did not foresee it passes on as it is.
+        PatchFailure::Internal(why) => Failure::new(500, "", why),
         PatchFailure::Invalid { value, detail } => Failure::invalid_kind("", "", "", vec![FieldError::invalid("patch", value, detail)]),
     }
 }

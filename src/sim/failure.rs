@@ -218,7 +218,7 @@ impl Failure {
             status["metadata"]["continue"] = token.as_str().into();
         }
         // What the server answers to a code alone has details, if empty ones.
-        let generic = matches!(self.0.code, 403..=405) || self.0.message.starts_with(&format!("{}: ", self.0.code));
+        let generic = matches!(self.0.code, 403..=405 | 422) || self.0.message.starts_with(&format!("{}: ", self.0.code));
         if generic || !self.0.details.is_empty() {
             status["details"] = Value::Object(self.0.details.clone());
         }

@@ -60,7 +60,7 @@ pub struct Applied<'a> {
 impl World {
     /// Applies a body to an object, which is made where it is not there.
     pub(super) fn apply(&mut self, kind: Kind, namespace: &str, name: &str, applied: &Applied<'_>, caller: &Caller) -> Result<Arc<Value>> {
-        let mut body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
+        let body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
         let Some(ty) = type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
         let api_version = kind.api_version();
         let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };
@@ -69,10 +69,10 @@ impl World {
             return Err(Failure::not_found(kind, name));
         }
         let live = old.as_ref().map(|it| views::of(kind, it));
-        if body["metadata"].is_object() && kind.namespaced() && body["metadata"]["namespace"].is_null() {
-            body["metadata"]["namespace"] = namespace.into();
+        let mut merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
+        if kind.namespaced() && merged["metadata"]["namespace"].as_str().is_none_or(str::is_empty) {
+            merged["metadata"]["namespace"] = namespace.into();
         }
-        let merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
         let given = merged["metadata"]["name"].as_str().unwrap_or_default();
         if given != name {
             return Err(Failure::bad_request(if given.is_empty() {
@@ -108,7 +108,20 @@ impl World {
     /// # Errors
     /// `NotFound`.
     pub fn scale(&self, kind: Kind, namespace: &str, name: &str) -> Result<Value> {
-        Ok(scale_of(kind, &*self.get(kind, namespace, name)?))
+        Ok(without_entries(scale_of(kind, &*self.get(kind, namespace, name)?)))
+    }
+
+    /// Applies a size to a workload through its `scale`.
+    ///
+    /// # Errors
+    /// `NotFound`, `Conflict`, `Invalid`, `BadRequest`.
+    pub fn apply_scale(&mut self, kind: Kind, namespace: &str, name: &str, body: &[u8], force: bool, caller: &Caller) -> Result<Value> {
+        let body = yaml::parse(body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
+        let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") else { return Err(Failure::not_implemented("scales")) };
+        let before = scale_of(kind, &*self.get(kind, namespace, name)?);
+        let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };
+        let scale = apply::apply(ty, Some(&before), &body, writer, force).map_err(failure)?;
+        self.put_scale(kind, namespace, name, &scale, Entries::Decided, caller)
     }
 
     /// Writes a workload's size; `scale` is as its type holds it.
@@ -116,6 +129,10 @@ impl World {
     /// # Errors
     /// `NotFound`, `Conflict`, `Invalid`.
     pub fn write_scale(&mut self, kind: Kind, namespace: &str, name: &str, scale: &Value, caller: &Caller) -> Result<Value> {
+        self.put_scale(kind, namespace, name, scale, Entries::ToFind, caller)
+    }
+
+    fn put_scale(&mut self, kind: Kind, namespace: &str, name: &str, scale: &Value, entries: Entries, caller: &Caller) -> Result<Value> {
         let old = self.get(kind, namespace, name)?;
         let before = scale_of(kind, &old);
         let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
@@ -135,18 +152,30 @@ impl World {
         let mut object = Value::clone(&old);
         object["spec"]["replicas"] = replicas.into();
         if let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") {
-            let writer = Writer { manager: &caller.manager, api_version: "autoscaling/v1", subresource: "scale", now: self.now() };
-            let mut changed = before.clone();
-            changed["spec"]["replicas"] = replicas.into();
-            let noted = apply::updated(ty, Some(&before), &changed, writer);
+            let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };
+            let noted = if entries == Entries::Decided {
+                scale.clone()
+            } else {
+                let mut changed = before.clone();
+                changed["spec"]["replicas"] = replicas.into();
+                apply::updated(ty, Some(&before), &changed, writer)
+            };
             let entries = apply::scale::to_parent(&old, &noted, &kind.api_version());
             if !entries.is_empty() {
                 object["metadata"]["managedFields"] = Value::Array(entries);
             }
         }
         let updated = self.replace(kind, &old, object, Subresource::Scale, caller, Entries::Decided)?;
-        Ok(scale_of(kind, &updated))
+        Ok(without_entries(scale_of(kind, &updated)))
     }
+}
+
+const SCALE: &str = "autoscaling/v1";
+
+/// A Scale is answered without its entries: the server makes them for the time of a write only.
+fn without_entries(mut scale: Value) -> Value {
+    scale["metadata"].as_object_mut().map(|it| it.remove("managedFields"));
+    scale
 }
 
 /// The `autoscaling/v1` Scale of a workload.
@@ -170,5 +199,5 @@ fn scale_of(kind: Kind, object: &Value) -> Value {
     if !selector.is_empty() {
         status["selector"] = selector.into();
     }
-    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status })
+    json!({ "kind": "Scale", "apiVersion": SCALE, "metadata": metadata, "spec": spec, "status": status })
 }

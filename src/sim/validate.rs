@@ -8,7 +8,7 @@
 use serde_json::{Map, Value};
 
 use super::api::Subresource;
-use super::failure::FieldError;
+use super::failure::{FieldError, Rule};
 use super::kinds::Kind;
 use super::names;
 
@@ -111,12 +111,20 @@ pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec
     metadata(&mut errors, kind, &object["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
+    // Some kinds judge the whole object once more, its metadata included.
+    if part == Subresource::Main && matches!(kind, Kind::PODS | Kind::CONFIGMAPS | Kind::SECRETS | Kind::SERVICES | Kind::CONTROLLERREVISIONS) {
+        metadata(&mut errors, kind, &object["metadata"]);
+    }
     match part {
         Subresource::Status => workload::status(&mut errors, kind, object, old),
         Subresource::Finalize | Subresource::EphemeralContainers => {}
         Subresource::Main | Subresource::Scale | Subresource::Resize => {
+            if kind == Kind::DAEMONSETS {
+                workload::update(&mut errors, kind, object, old);
+            }
             content(&mut errors, kind, object, Some(old));
             match kind {
+                Kind::DAEMONSETS => {}
                 Kind::PODS if part == Subresource::Main => pod::update(&mut errors, object, old),
                 _ => workload::update(&mut errors, kind, object, old),
             }
@@ -270,6 +278,43 @@ fn label_selector(errors: &mut Errors, field: &str, selector: &Value) {
             errors.check(&format!("{field}.values[{at}]"), value.as_str().unwrap_or_default(), names::label_value);
         }
     }
+}
+
+/// Whether a selector can be turned into one that selects: its faults are told apart from this.
+fn is_usable_selector(selector: &Value) -> bool {
+    let good_pair = |key: &str, value: &str| names::label_key(key).is_empty() && names::label_value(value).is_empty();
+    let good = |expression: &Value| {
+        let values = items(&expression["values"]);
+        let counted = match text(expression, "operator") {
+            "In" | "NotIn" => !values.is_empty(),
+            "Exists" | "DoesNotExist" => values.is_empty(),
+            _ => false,
+        };
+        counted && names::label_key(text(expression, "key")).is_empty() && values.iter().all(|it| good_pair("a", it.as_str().unwrap_or_default()))
+    };
+    entries(&selector["matchLabels"]).all(|(key, value)| good_pair(key, value.as_str().unwrap_or_default()))
+        && items(&selector["matchExpressions"]).iter().all(good)
+}
+
+/// A selector as the server's own type prints it.
+fn shown_selector(selector: &Value) -> String {
+    let mut members = Vec::new();
+    if !selector["matchLabels"].is_null() {
+        members.push(format!("\"matchLabels\":{}", selector["matchLabels"]));
+    }
+    let expression = |it: &Value| {
+        let values = if items(&it["values"]).is_empty() { String::new() } else { format!(",\"values\":{}", it["values"]) };
+        format!("{{\"key\":{},\"operator\":{}{values}}}", it["key"], it["operator"])
+    };
+    if !items(&selector["matchExpressions"]).is_empty() {
+        let all: Vec<String> = items(&selector["matchExpressions"]).iter().map(expression).collect();
+        members.push(format!("\"matchExpressions\":[{}]", all.join(",")));
+    }
+    if selector.is_null() { "null".to_owned() } else { format!("{{{}}}", members.join(",")) }
+}
+
+fn bad_selector(errors: &mut Errors, field: &str, selector: &Value, detail: impl Into<String>) {
+    errors.push(FieldError::literal(Rule::Invalid, field, shown_selector(selector), detail));
 }
 
 fn is_empty_selector(selector: &Value) -> bool {

@@ -84,7 +84,10 @@ impl Likeness {
         if text.starts_with("k:{\"ip\":\"10.244.") {
             return "k:{ip}".to_owned();
         }
-        let mut text = text.to_owned();
+        // What follows are the server's own types, field by field: the simulator tells what is wrong, not how the types differ.
+        let text =
+            ["\n@@ ", "patch: Invalid value: \"{", "Invalid value: \"{\\\"apiVersion"].iter().fold(text, |text, it| text.split(it).next().unwrap_or_default());
+        let mut text = text.trim_end().to_owned();
         if text.len() >= 36 {
             for (uid, stands_for) in &self.uids {
                 if text.contains(uid.as_str()) {

@@ -134,7 +134,12 @@ async fn dump(server: &Server) -> Vec<(&'static str, Value)> {
 fn by_name(likeness: &Likeness, objects: &[(&'static str, Value)]) -> Value {
     let mut kinds: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (plural, object) in objects {
-        let object = likeness.of(object);
+        let mut object = likeness.of(object);
+        if *plural == "pods" && object["metadata"]["generation"] != 1 {
+            // The fake kubelet of the real cluster does not follow a pod's spec.
+            object["status"] = Value::Null;
+            object["metadata"]["managedFields"] = Value::Null;
+        }
         let key = format!("{plural}/{}", object["metadata"]["name"].as_str().unwrap_or_default());
         kinds.entry(key).or_default().push(object);
     }
@@ -175,6 +180,13 @@ fn is_busy(plural: &str, object: &Value, all: &[(&'static str, Value)]) -> bool 
         return true;
     }
     let count = |value: &Value| value.as_i64().unwrap_or(0);
+    let ready = |pod: &Value| pod["status"]["conditions"].as_array().into_iter().flatten().any(|it| it["type"] == "Ready" && it["status"] == "True");
+    let owned = |pod: &Value| pod["metadata"]["ownerReferences"].as_array().into_iter().flatten().any(|it| it["uid"] == metadata["uid"]);
+    let pods = all.iter().filter(|(plural, pod)| *plural == "pods" && owned(pod) && ready(pod)).count();
+    let told = count(if plural == "daemonsets" { &status["numberReady"] } else { &status["readyReplicas"] });
+    if matches!(plural, "replicasets" | "statefulsets" | "daemonsets") && i64::try_from(pods).is_ok_and(|pods| pods != told) {
+        return true;
+    }
     match plural {
         "pods" => {
             let conditions = status["conditions"].as_array();

@@ -114,7 +114,10 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
                 Patch::Json(body) => (PatchKind::Json, body),
                 Patch::Merge(body) => (PatchKind::Merge, body),
                 Patch::Strategic(body) => (PatchKind::Strategic, body),
-                Patch::Apply { .. } => return Err(Failure::not_implemented("server-side apply of scales")),
+                Patch::Apply { body, force } => {
+                    let written = world.apply_scale(place.kind, &place.namespace, name, body, *force, &caller)?;
+                    return Ok(Answer::ok(plain(&written, shaper)));
+                }
             };
             let patched = request::request(ty, how, &before, body, caller.strictness).map_err(patch_failure)?;
             world.warnings.extend(patched.warnings);

@@ -242,7 +242,13 @@ impl Managed {
         if let Some(entry) = self.entries.get_mut(&owner) {
             entry.time = Some(time(writer));
         }
-        let typed = decode::unstructured(ty, &new).map_err(|why| failed("failed to convert new object", format!("to proper version: {why}")))?;
+        let typed = decode::unstructured(ty, &new).map_err(|why| {
+            let kind = show_kind(&new);
+            Refused::internal(format!(
+                "failed to convert new object ({}) to proper version: unable to convert unstructured object to {kind}: {why}",
+                describe(applied)
+            ))
+        })?;
         Ok((Some(typed.object), self))
     }
 

@@ -285,7 +285,8 @@ impl Decoder {
             list.push(self.value(item_ty, tree)?.json);
             self.path.truncate(length);
         }
-        let zero = list.is_empty();
+        // An empty list of managers is an order to forget them all, and no absent one.
+        let zero = list.is_empty() && self.path != "metadata.managedFields";
         Ok(Coded { json: Value::Array(list), zero })
     }
 

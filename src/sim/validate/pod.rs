@@ -12,6 +12,14 @@ use super::{Errors, annotations, entries, items, labels, names, text};
 /// A whole pod.
 pub fn pod(errors: &mut Errors, object: &Value) {
     spec(errors, "spec", &object["spec"], false);
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for (at, container) in items(&object["spec"][list]).iter().enumerate() {
+            let image = text(container, "image");
+            if image.trim().len() != image.len() {
+                errors.invalid(format!("spec.{list}[{at}].image"), image, "must not have leading or trailing whitespace");
+            }
+        }
+    }
 }
 
 /// What only a new pod may not have.
@@ -47,7 +55,7 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
     match text(spec, "dnsPolicy") {
         "ClusterFirstWithHostNet" | "ClusterFirst" | "Default" | "None" => {}
         "" => errors.required(at("dnsPolicy"), ""),
-        _ => errors.unsupported(at("dnsPolicy"), &spec["dnsPolicy"], &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
+        _ => errors.unsupported(at("dnsPolicy"), &spec["dnsPolicy"], &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
     }
     labels(errors, &at("nodeSelector"), &spec["nodeSelector"]);
     for (index, secret) in items(&spec["imagePullSecrets"]).iter().enumerate() {
@@ -55,6 +63,7 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
             errors.required(format!("{field}.imagePullSecrets[{index}].name"), "");
         }
     }
+    dns_config(errors, &at("dnsConfig"), spec);
     spread(errors, &at("topologySpreadConstraints"), &spec["topologySpreadConstraints"]);
     for (name, check) in [("serviceAccountName", names::dns_subdomain as names::Check), ("nodeName", names::dns_subdomain)] {
         if !text(spec, name).is_empty() {
@@ -72,6 +81,36 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
     tolerations(errors, &at("tolerations"), &spec["tolerations"]);
     if !text(spec, "priorityClassName").is_empty() {
         errors.check(&at("priorityClassName"), text(spec, "priorityClassName"), names::dns_subdomain);
+    }
+}
+
+fn dns_config(errors: &mut Errors, field: &str, spec: &Value) {
+    let config = &spec["dnsConfig"];
+    let servers = items(&config["nameservers"]);
+    if text(spec, "dnsPolicy") == "None" {
+        if config.is_null() {
+            return errors.required(field, "must provide `dnsConfig` when `dnsPolicy` is None");
+        }
+        if servers.is_empty() {
+            return errors.required(format!("{field}.nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
+        }
+    }
+    if servers.len() > 3 {
+        errors.invalid(format!("{field}.nameservers"), config["nameservers"].clone(), "must not have more than 3 nameservers");
+    }
+    for (at, server) in servers.iter().enumerate() {
+        let server = server.as_str().unwrap_or_default();
+        if server.parse::<std::net::IpAddr>().is_err() {
+            errors.invalid(format!("{field}.nameservers[{at}]"), server, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        }
+    }
+    if items(&config["searches"]).len() > 32 {
+        errors.invalid(format!("{field}.searches"), config["searches"].clone(), "must not have more than 32 search paths");
+    }
+    for (at, option) in items(&config["options"]).iter().enumerate() {
+        if text(option, "name").is_empty() {
+            errors.required(format!("{field}.options[{at}]"), "must not be empty");
+        }
     }
 }
 
@@ -460,12 +499,18 @@ pub fn update(errors: &mut Errors, object: &Value, old: &Value) {
         }
     }
     match (new["activeDeadlineSeconds"].as_i64(), old["activeDeadlineSeconds"].as_i64()) {
-        (Some(new), Some(old)) if old < new => errors.invalid("spec.activeDeadlineSeconds", new, "must be less than or equal to previous value"),
+        (Some(new), _) if !(0..=i64::from(i32::MAX)).contains(&new) => {
+            return errors.invalid("spec.activeDeadlineSeconds", new, "must be between 0 and 2147483647, inclusive");
+        }
+        (Some(new), Some(old)) if old < new => return errors.invalid("spec.activeDeadlineSeconds", new, "must be less than or equal to previous value"),
         (None, Some(_)) => errors.invalid("spec.activeDeadlineSeconds", Value::Null, "must not update from a positive integer to nil value"),
         _ => {}
     }
-    if items(&old["tolerations"]).iter().any(|it| !items(&new["tolerations"]).contains(it)) {
+    let same = |old: &Value, new: &Value| entries(old).chain(entries(new)).all(|(key, _)| key == "tolerationSeconds" || old[key] == new[key]);
+    if items(&old["tolerations"]).iter().any(|old| !items(&new["tolerations"]).iter().any(|new| same(old, new))) {
         errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
+    } else {
+        tolerations(errors, "spec.tolerations", &new["tolerations"]);
     }
     if items(&new["schedulingGates"]).iter().any(|it| !items(&old["schedulingGates"]).contains(it)) {
         errors.forbidden("spec.schedulingGates", "only deletion is allowed, but found new scheduling gate");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::failure::{FieldError, Rule};
 use super::super::kinds::Kind;
 use super::super::selector;
-use super::{Errors, amount, count_or_percent, is_empty_selector, items, label_selector, names, not_over_all, pod, text};
+use super::{Errors, amount, bad_selector, count_or_percent, is_empty_selector, is_usable_selector, items, label_selector, names, not_over_all, pod, text};
 
 pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
     let spec = &object["spec"];
@@ -15,7 +15,7 @@ pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
             errors.not_negative("spec.replicas", &spec["replicas"]);
             errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
             required_selector(errors, spec, "deployment");
-            replica_set_template(errors, spec, "ReplicaSet");
+            replica_set_template(errors, spec, "invalid label selector");
         }
         Kind::STATEFULSETS => stateful_set(errors, spec),
         Kind::DAEMONSETS => daemon_set(errors, spec),
@@ -46,7 +46,7 @@ fn required_selector(errors: &mut Errors, spec: &Value, of: &str) {
     }
     label_selector(errors, "spec.selector", &spec["selector"]);
     if is_empty_selector(&spec["selector"]) {
-        errors.invalid("spec.selector", spec["selector"].clone(), format!("empty selector is invalid for {of}"));
+        bad_selector(errors, "spec.selector", &spec["selector"], format!("empty selector is invalid for {of}"));
     }
 }
 
@@ -59,10 +59,13 @@ fn matching_labels(errors: &mut Errors, selector: &Value, template: &Value) {
     }
 }
 
-fn replica_set_template(errors: &mut Errors, spec: &Value, owner: &str) {
+fn replica_set_template(errors: &mut Errors, spec: &Value, unusable: &str) {
+    if !is_usable_selector(&spec["selector"]) {
+        return bad_selector(errors, "spec.selector", &spec["selector"], unusable);
+    }
     matching_labels(errors, &spec["selector"], &spec["template"]);
     pod::template(errors, "spec.template", &spec["template"]);
-    always(errors, spec, owner);
+    always(errors, spec, "ReplicaSet");
 }
 
 /// What a template may not say where pods are to run for ever.
@@ -88,7 +91,7 @@ fn unknown_strategy(errors: &mut Errors, field: &str, strategy: &Value, supporte
 fn deployment(errors: &mut Errors, spec: &Value) {
     errors.not_negative("spec.replicas", &spec["replicas"]);
     required_selector(errors, spec, "deployment");
-    replica_set_template(errors, spec, "ReplicaSet");
+    replica_set_template(errors, spec, "invalid label selector");
     let strategy = &spec["strategy"];
     let field = "spec.strategy.rollingUpdate";
     match text(strategy, "type") {
@@ -158,6 +161,10 @@ fn stateful_set(errors: &mut Errors, spec: &Value) {
         errors.check("spec.serviceName", text(spec, "serviceName"), names::dns_label);
     }
     required_selector(errors, spec, "statefulset");
+    if !is_usable_selector(&spec["selector"]) {
+        bad_selector(errors, "spec.selector", &spec["selector"], "");
+        return always(errors, spec, "StatefulSet");
+    }
     matching_labels(errors, &spec["selector"], &spec["template"]);
     // The claims' volumes are there before the template's own.
     let mut template = spec["template"].clone();
@@ -178,11 +185,11 @@ fn stateful_set(errors: &mut Errors, spec: &Value) {
 fn daemon_set(errors: &mut Errors, spec: &Value) {
     label_selector(errors, "spec.selector", &spec["selector"]);
     let labels = &spec["template"]["metadata"]["labels"];
-    if !selector::matches_labels(&spec["selector"], labels) {
+    if is_usable_selector(&spec["selector"]) && !selector::matches_labels(&spec["selector"], labels) {
         errors.invalid("spec.template.metadata.labels", labels.clone(), "`selector` does not match template `labels`");
     }
     if !spec["selector"].is_null() && is_empty_selector(&spec["selector"]) {
-        errors.invalid("spec.selector", spec["selector"].clone(), "empty selector is invalid for daemonset");
+        bad_selector(errors, "spec.selector", &spec["selector"], "empty selector is invalid for daemonset");
     }
     pod::template(errors, "spec.template", &spec["template"]);
     always(errors, spec, "DaemonSet");
@@ -270,7 +277,11 @@ fn unreadable_schedule(schedule: &str) -> Option<String> {
 pub fn update(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
     let (new_spec, old_spec) = (&object["spec"], &old["spec"]);
     match kind {
-        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::DAEMONSETS => errors.immutable("spec.selector", &new_spec["selector"], &old_spec["selector"]),
+        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::DAEMONSETS => {
+            if new_spec["selector"] != old_spec["selector"] {
+                bad_selector(errors, "spec.selector", &new_spec["selector"], "field is immutable");
+            }
+        }
         Kind::STATEFULSETS => {
             const MAY: [&str; 7] =
                 ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];

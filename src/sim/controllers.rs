@@ -3,6 +3,7 @@
 //! What each of them does stands in its own module; the scheduler and the kubelet have theirs beside this one.
 
 pub mod arithmetic;
+pub mod autoscaler;
 pub mod claim;
 pub mod client;
 mod cron;
@@ -69,6 +70,8 @@ pub struct State {
     pub daemon_failures: BTreeMap<String, (Timestamp, u32)>,
     /// The objects that controllers adopt and that have no controller, by kind and namespace.
     pub orphans: BTreeMap<(Kind, String), BTreeSet<String>>,
+    /// What autoscalers measure, and what they recommended lately.
+    pub load: autoscaler::Load,
     /// Set for an API server alone: nothing reacts to anything.
     pub off: bool,
 }
@@ -98,6 +101,7 @@ pub enum Controller {
     CronJob,
     Endpoints,
     Disruption,
+    Autoscaler,
     Node,
     Volume,
     Garbage,
@@ -114,7 +118,7 @@ impl Controller {
             Self::Deployment => 8_000,
             Self::ReplicaSet => 6_000,
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
-            Self::Endpoints | Self::Disruption | Self::Node | Self::Volume => 10_000,
+            Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
             Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
             Self::Scheduler => 5_000,
@@ -173,6 +177,7 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
         Kind::CRONJOBS => queue::add(world, Controller::CronJob, &Key::of(object)),
         Kind::SERVICES => queue::add(world, Controller::Endpoints, &Key::of(object)),
         Kind::PODDISRUPTIONBUDGETS => queue::add(world, Controller::Disruption, &Key::of(object)),
+        Kind::HORIZONTALPODAUTOSCALERS => queue::add(world, Controller::Autoscaler, &Key::of(object)),
         Kind::PERSISTENTVOLUMECLAIMS if gone => volume::reclaim(world, object),
         Kind::PERSISTENTVOLUMECLAIMS => {
             queue::add(world, Controller::Volume, &Key::of(object));
@@ -198,7 +203,10 @@ fn wake_namespace(world: &mut World, controller: Controller, object: &Value) {
 
 /// A node that came, went or changed in what decides who may run on it; heartbeats change nothing.
 fn observe_node(world: &mut World, entry: &LogEntry) {
-    let decides = |node: &Value| [node["spec"].clone(), node["metadata"]["labels"].clone(), node["status"]["allocatable"].clone()];
+    let decides = |node: &Value| {
+        let conditions: Vec<Value> = object::list(&node["status"]["conditions"]).iter().map(|it| it["status"].clone()).collect();
+        [node["spec"].clone(), node["metadata"]["labels"].clone(), node["status"]["allocatable"].clone(), Value::from(conditions)]
+    };
     if entry.change == Change::Modified && entry.previous.as_deref().is_some_and(|before| decides(before) == decides(&entry.object)) {
         return;
     }
@@ -315,6 +323,7 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::CronJob => cronjob::sync(world, &key),
                 Controller::Endpoints => endpoints::sync(world, &key),
                 Controller::Disruption => disruption::sync(world, &key),
+                Controller::Autoscaler => autoscaler::sync(world, &key),
                 Controller::Node => node::sync(world, &key),
                 Controller::Volume => volume::sync(world, &key),
                 Controller::Garbage => gc::sync(world, &key),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::failure::{Failure, Result};
 use super::image::duration_of;
 use super::kinds::Kind;
+use super::kubelet::node;
 use super::world::World;
 use crate::error::{Error, ErrorKind};
 
@@ -229,12 +230,12 @@ fn rival_writes(world: &mut World, request: &RequestFacts<'_>) {
 }
 
 /// Adds the rules of a `sim::fault` map: each trouble as a key, with `times`, `after`, `chance`, `verb`, `kind`, `name` and `client` for all of them;
-/// `controllers: "paused"` or `"running"`; `clear: true` removes earlier rules first.
+/// `controllers: "paused"` or `"running"`; `node_down: NAME` and `node_up: NAME`; `clear: true` removes earlier rules first.
 ///
 /// # Errors
 /// `usage` for an unknown key or a value of the wrong type.
 pub fn add(world: &mut World, fault: &Value) -> crate::error::Result<()> {
-    const COMMON: [&str; 9] = ["times", "after", "chance", "verb", "kind", "name", "client", "controllers", "clear"];
+    const COMMON: [&str; 11] = ["times", "after", "chance", "verb", "kind", "name", "client", "controllers", "clear", "node_down", "node_up"];
     let usage = |message: String| Error::new(ErrorKind::Usage, message);
     let fields = fault.as_object().ok_or_else(|| usage("fault: not a map".to_owned()))?;
     let word = |key: &str| match &fault[key] {
@@ -256,6 +257,14 @@ pub fn add(world: &mut World, fault: &Value) -> crate::error::Result<()> {
         Some("paused") => super::controllers::queue::pause(world),
         Some("running") => super::controllers::queue::resume(world),
         Some(other) => return Err(usage(format!("fault: controllers must be \"paused\" or \"running\", not {other:?}"))),
+    }
+    for (key, act) in [("node_down", node::go_down as fn(&mut World, &str)), ("node_up", node::come_up)] {
+        if let Some(name) = word(key)? {
+            if world.find(Kind::NODES, "", &name).is_none() {
+                return Err(usage(format!("fault: {key}: there is no node {name:?}")));
+            }
+            act(world, &name);
+        }
     }
     for (key, value) in fields {
         if COMMON.contains(&key.as_str()) {

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::controllers::queue;
+use super::controllers::{autoscaler, queue};
 use super::fault;
 use super::image::Behaviour;
 use super::world::Sim;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 impl Sim {
     /// Creates objects as the administrator would.
@@ -43,5 +43,14 @@ impl Sim {
     /// `usage` for an unknown key or a value of the wrong type.
     pub fn fault(&self, fault: &Value) -> Result<()> {
         self.with(|world| fault::add(world, fault))
+    }
+
+    /// Sets what each pod of a workload (`Deployment/web`) uses from now on, for autoscalers: `cpu` or `memory`, as a quantity.
+    ///
+    /// # Errors
+    /// `usage` when `used` is no quantity.
+    pub fn load(&self, namespace: &str, workload: &str, resource: &str, used: &str) -> Result<()> {
+        let known = self.with(|world| autoscaler::set_load(world, namespace, workload, resource, used));
+        if known { Ok(()) } else { Err(Error::new(ErrorKind::Usage, format!("{used:?} is no quantity such as \"250m\" or \"64Mi\""))) }
     }
 }

@@ -201,3 +201,50 @@ fn a_cordoned_node_is_tainted_and_a_driving_taint_empties_it() {
     assert_eq!(list(&play.get(Kind::NODES, "node-1")["spec"]["taints"]).len(), 1);
     assert!(play.log(Kind::PODS).iter().any(|entry| entry.change == Change::Deleted));
 }
+
+#[test]
+fn a_node_that_falls_silent_loses_its_pods_and_gets_its_marks_off_when_it_speaks_again() {
+    let mut play = Play::small();
+    play.deployment("web", 3, "shop/web:1", |_| {});
+    play.wait(10.0);
+    crate::sim::fault::add(&mut play.world, &json!({"node_down": "node-2"})).expect("a fault");
+    play.wait(45.0);
+    assert_eq!(play.condition(Kind::NODES, "node-2", "Ready"), "True/KubeletReady");
+    play.wait(10.0);
+    assert_eq!(play.condition(Kind::NODES, "node-2", "Ready"), "Unknown/NodeStatusUnknown");
+    assert_eq!(play.status(Kind::DEPLOYMENTS, "web", "readyReplicas"), 2);
+    play.wait(320.0);
+    let there = |play: &Play| play.pods().iter().filter(|pod| pod["spec"]["nodeName"] == "node-2").map(|pod| deleting(pod)).collect::<Vec<_>>();
+    assert_eq!((there(&play), play.status(Kind::DEPLOYMENTS, "web", "readyReplicas")), (vec![true], 3));
+    crate::sim::fault::add(&mut play.world, &json!({"node_up": "node-2"})).expect("no fault");
+    play.wait(5.0);
+    assert_eq!((there(&play), play.condition(Kind::NODES, "node-2", "Ready")), (vec![], "True/KubeletReady".to_owned()));
+    assert!(play.get(Kind::NODES, "node-2")["spec"]["taints"].is_null());
+}
+
+#[test]
+fn an_autoscaler_follows_the_load_that_is_set() {
+    let mut play = Play::small();
+    play.deployment("web", 2, "shop/web:1", |object| object["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": "100m"}}));
+    let metric = json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}});
+    let spec =
+        json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 1, "maxReplicas": 6, "metrics": [metric]});
+    play.create(Kind::HORIZONTALPODAUTOSCALERS, json!({"metadata": {"name": "web", "namespace": "default"}, "spec": spec}));
+    play.wait(20.0);
+    let scaler = Kind::HORIZONTALPODAUTOSCALERS;
+    assert_eq!(play.condition(scaler, "web", "ScalingActive"), "False/FailedGetResourceMetric");
+    assert!(super::autoscaler::set_load(&mut play.world, "default", "Deployment/web", "cpu", "100m"));
+    play.wait(20.0);
+    assert_eq!(play.status(Kind::DEPLOYMENTS, "web", "replicas"), 4);
+    assert_eq!(play.events("SuccessfulRescale"), ["New size: 4; reason: cpu resource utilization (percentage of request) above target"]);
+    play.wait(60.0);
+    assert_eq!((play.status(Kind::DEPLOYMENTS, "web", "replicas"), play.condition(scaler, "web", "ScalingLimited")), (6, "True/TooManyReplicas".to_owned()));
+    assert!(super::autoscaler::set_load(&mut play.world, "default", "Deployment/web", "cpu", "10m"));
+    play.wait(120.0);
+    assert_eq!((play.status(Kind::DEPLOYMENTS, "web", "replicas"), play.condition(scaler, "web", "AbleToScale")), (6, "True/ScaleDownStabilized".to_owned()));
+    // Six pods at a fifth of the target are 1.2, rounded up; the single one is enough only for the two that are left.
+    play.wait(300.0);
+    assert_eq!(play.status(Kind::DEPLOYMENTS, "web", "replicas"), 2);
+    play.wait(330.0);
+    assert_eq!(play.status(Kind::DEPLOYMENTS, "web", "replicas"), 1);
+}

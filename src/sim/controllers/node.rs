@@ -1,26 +1,30 @@
-//! What the cluster does about nodes: taints that follow a cordon, and pods that a taint drives away.
+//! What the cluster does about nodes: taints that follow a cordon, nodes whose kubelet is silent, and pods that a taint drives away.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::nodes::repels;
-use super::object::{deleting, list, name, namespace, text, time};
-use super::pods::is_terminal;
+use super::object::{deleting, list, name, namespace, stamp, text, time};
+use super::pods::{is_ready, is_terminal};
 use super::{Controller, Key, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
 use crate::sim::kinds::Kind;
+use crate::sim::kubelet::node as kubelet_node;
 use crate::sim::world::World;
 
 const BY: Component = Component::NodeLifecycle;
 const CORDON: &str = "node.kubernetes.io/unschedulable";
+const UNREACHABLE: &str = "node.kubernetes.io/unreachable";
 
 /// Puts the cordon's taint on a node, or takes it off, and lets pods go that its taints do not tolerate.
 ///
 /// # Source
 /// `doNoScheduleTaintingPass` of the node lifecycle controller, and the taint eviction controller.
 pub fn sync(world: &mut World, key: &Key) -> Result<()> {
+    let Some(node) = client::get(world, Kind::NODES, "", &key.name) else { return Ok(()) };
+    note_silence(world, key, &node)?;
     let Some(node) = client::get(world, Kind::NODES, "", &key.name) else { return Ok(()) };
     let cordoned = node["spec"]["unschedulable"] == true;
     let taints = list(&node["spec"]["taints"]);
@@ -40,6 +44,62 @@ pub fn sync(world: &mut World, key: &Key) -> Result<()> {
         client::update(world, BY, Kind::NODES, copy)?;
     }
     evict(world, key)
+}
+
+/// Marks a node whose kubelet has been silent for too long, and its pods; takes the marks off when it speaks again.
+///
+/// # Source
+/// `tryUpdateNodeHealth`, `processNoScheduleTaints` and `MarkPodsNotReady` of the node lifecycle controller.
+fn note_silence(world: &mut World, key: &Key, node: &Value) -> Result<()> {
+    let now = world.now();
+    let lost = kubelet_node::down_since(world, &key.name).and_then(|since| since.saturating_add(kubelet_node::GRACE).ok()).is_some_and(|at| at <= now);
+    let taints = list(&node["spec"]["taints"]);
+    let marked = taints.iter().any(|taint| taint["key"] == UNREACHABLE);
+    if lost == marked {
+        return Ok(());
+    }
+    let mut copy = node.clone();
+    if lost {
+        for condition in copy["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            condition["status"] = Value::from("Unknown");
+            condition["reason"] = Value::from("NodeStatusUnknown");
+            condition["message"] = Value::from("Kubelet stopped posting node status.");
+            condition["lastTransitionTime"] = Value::from(stamp(now));
+        }
+        copy = Value::clone(&*client::update_status(world, BY, Kind::NODES, copy)?);
+        events::normal(world, BY, node, "NodeNotReady", &format!("Node {} status is now: NodeNotReady", key.name));
+    }
+    let mut left: Vec<Value> = taints.iter().filter(|taint| taint["key"] != UNREACHABLE).cloned().collect();
+    if lost {
+        left.extend(["NoSchedule", "NoExecute"].map(|effect| json!({"key": UNREACHABLE, "effect": effect, "timeAdded": stamp(now)})));
+    }
+    if left.is_empty() {
+        if let Some(spec) = copy["spec"].as_object_mut() {
+            spec.remove("taints");
+        }
+    } else {
+        copy["spec"]["taints"] = Value::from(left);
+    }
+    client::update(world, BY, Kind::NODES, copy)?;
+    if lost {
+        mark_pods(world, &key.name)?;
+    }
+    Ok(())
+}
+
+fn mark_pods(world: &mut World, node: &str) -> Result<()> {
+    let here: Vec<_> = world.list(Kind::PODS, None).filter(|pod| text(pod, &["spec", "nodeName"]) == node && is_ready(pod)).cloned().collect();
+    for pod in here {
+        let mut copy = Value::clone(&pod);
+        let now = world.stamp();
+        for condition in copy["status"]["conditions"].as_array_mut().into_iter().flatten().filter(|it| it["type"] == "Ready") {
+            condition["status"] = Value::from("False");
+            condition["lastTransitionTime"] = Value::from(now.as_str());
+        }
+        client::update_status(world, BY, Kind::PODS, copy)?;
+        events::warning(world, BY, &pod, "NodeNotReady", "Node is not ready");
+    }
+    Ok(())
 }
 
 fn evict(world: &mut World, key: &Key) -> Result<()> {

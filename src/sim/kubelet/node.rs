@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::super::api::{Caller, Subresource};
 use super::super::controllers::client::Component;
-use super::super::controllers::object::{micro_stamp, name, stamp, text, time};
+use super::super::controllers::object::{deleting, micro_stamp, name, stamp, text, time};
+use super::super::controllers::{Controller, Key, Work, queue};
 use super::super::kinds::Kind;
 use super::super::world::World;
-use super::digest;
+use super::{Outage, digest};
 
 /// How often a kubelet renews its lease, and how often it writes its status.
 const LEASE_PERIOD_S: i64 = 10;
@@ -79,6 +80,9 @@ pub fn heartbeat(world: &mut World) {
     let now = world.now();
     let nodes: Vec<String> = world.list(Kind::NODES, None).map(|node| name(node).to_owned()).collect();
     for node in nodes {
+        if world.controllers.kubelets.down.contains_key(&node) {
+            continue;
+        }
         renew(world, &node, now);
         report(world, &node, now);
     }
@@ -113,4 +117,53 @@ fn report(world: &mut World, node: &str, now: Timestamp) {
         condition["lastHeartbeatTime"] = Value::from(stamp(beat));
     }
     let _ = world.update(Kind::NODES, copy, Subresource::Status, &Caller::component("kubelet"));
+}
+
+/// A node whose kubelet says nothing for so long is taken for lost (`--node-monitor-grace-period`).
+pub const GRACE: jiff::SignedDuration = jiff::SignedDuration::from_secs(50);
+
+/// Since when a node's kubelet is down.
+pub fn down_since(world: &World, node: &str) -> Option<Timestamp> {
+    world.controllers.kubelets.down.get(node).map(|outage| outage.since)
+}
+
+/// Stops a node's kubelet: its pods run on, but nobody says so, and nobody starts or stops any.
+pub fn go_down(world: &mut World, node: &str) {
+    heartbeat(world);
+    let since = world.now();
+    world.controllers.kubelets.down.entry(node.to_owned()).or_insert_with(|| Outage { since, missed: Vec::new() });
+    let key = Key { namespace: String::new(), name: node.to_owned() };
+    queue::add_after(world, Controller::Node, &key, GRACE);
+}
+
+/// Starts a node's kubelet again: it reports, and catches up with what it missed.
+pub fn come_up(world: &mut World, node: &str) {
+    let Some(outage) = world.controllers.kubelets.down.remove(node) else { return };
+    let now = world.now();
+    if let Some(object) = world.find(Kind::NODES, "", node) {
+        let number = world.list(Kind::NODES, None).position(|it| name(it) == node).unwrap_or(0) + 1;
+        let before = object["status"]["conditions"].clone();
+        let mut copy = Value::clone(object);
+        let mut fresh = status(node, number, &stamp(now));
+        for condition in fresh["conditions"].as_array_mut().into_iter().flatten() {
+            let same = before.as_array().into_iter().flatten().find(|it| it["type"] == condition["type"] && it["status"] == condition["status"]);
+            if let Some(same) = same {
+                condition["lastTransitionTime"] = same["lastTransitionTime"].clone();
+            }
+        }
+        copy["status"]["conditions"] = fresh["conditions"].take();
+        let _ = world.update(Kind::NODES, copy, Subresource::Status, &Component::Kubelet.caller());
+    }
+    renew(world, node, now);
+    for step in outage.missed {
+        world.schedule(now, Work::Kubelet(step));
+    }
+    let here: Vec<_> = world.list(Kind::PODS, None).filter(|pod| text(pod, &["spec", "nodeName"]) == node).cloned().collect();
+    for pod in here {
+        if deleting(&pod) {
+            super::stop(world, &pod);
+        } else {
+            super::status::push(world, &pod);
+        }
+    }
 }

@@ -241,3 +241,21 @@ fn ten_minutes_of_waiting_pass_at_once_on_a_virtual_clock() {
         .expect("it starts");
     assert_eq!(out(&output), "36000.0\n");
 }
+
+#[test]
+fn a_journal_that_cannot_be_written_is_told_and_stops_no_change() {
+    let Some(kubeconfig) = common::kubeconfig() else {
+        common::skipped();
+        return;
+    };
+    let shell = common::Shell::real().expect("a cluster");
+    // HOME=/nonexistent, and a state folder that is a file.
+    let output = rollsh()
+        .env("XDG_STATE_HOME", env!("CARGO_BIN_EXE_rollsh"))
+        .args(["--kubeconfig", kubeconfig.to_str().expect("text"), "-n", &shell.namespace()])
+        .args(["eval", r#"annotate("deploy/web", #{"example.com/a": "b"}).changed"#])
+        .output()
+        .expect("it starts");
+    ends(&output, 0, "this change is not in the journal");
+    assert_eq!(out(&output), "true\n");
+}

@@ -57,7 +57,7 @@ impl Session {
     /// Makes a change that was decided.
     ///
     /// # Errors
-    /// `denied` by policy or when the journal cannot be written, `conflict` when the terms or the change's own precondition do not hold,
+    /// `denied` by policy, `conflict` when the terms or the change's own precondition do not hold,
     /// and what the API server answers.
     pub fn make(&self, change: &Change, terms: Terms) -> Result<Made, Stop> {
         self.check_terms(&change.target, &change.before, terms)?;
@@ -103,7 +103,7 @@ impl Session {
         }
         let cluster = self.cluster()?;
         let intent = Intent::new(change, self.clock().now(), &Actor::of_process(), cluster.context(), cluster.server(), dry_run);
-        let id = self.journal().intend(&intent)?;
+        let id = self.journal().intend(&intent).map_err(|error| self.unrecorded(&error)).ok();
         self.guards().intend(change, dry_run)?;
         let sent = self.wait(async { send(&cluster, change, dry_run).await });
         for warning in cluster.take_warnings() {
@@ -116,15 +116,18 @@ impl Session {
             // The answer was not waited for: the write may have arrived.
             Err(Stop::Halt(halt)) => Outcome::new(now, Err(&unanswered(change, *halt))),
         };
-        let concluded = self.journal().conclude(id, &outcome);
+        if let Some(Err(error)) = id.map(|id| self.journal().conclude(id, &outcome)) {
+            self.unrecorded(&error);
+        }
         if let Ok(after) = &sent {
             self.guards().done(change, after, dry_run)?;
         }
-        let after = sent?;
-        concluded.map_err(|error| {
-            Error::denied(format!("{} was made, but its outcome is not in the journal: {}", change.verb, error.message())).target(&change.target)
-        })?;
-        Ok(after)
+        sent
+    }
+
+    /// Says that a change is not in the journal. It is made all the same: a full disk must not keep a bad release running.
+    fn unrecorded(&self, error: &Error) {
+        self.screen().warn(&fault::warning(&format!("this change is not in the journal: {}", error.message())));
     }
 
     /// Whether the object still is what the terms say.

@@ -11,13 +11,15 @@ use rollsh::cluster::Connection;
 use rollsh::render::screen::Screen;
 use rollsh::script::engine::{STACK_SIZE, arguments};
 use rollsh::script::{Ended, Host};
-use rollsh::session::{Halt, Interrupts, Parts, Policy, Session, Settings, Source};
+use rollsh::session::{Halt, Interrupts, Parts, Policy, Session, Settings, Source, virtual_time};
 use rollsh::sim::{Options, Sim};
+use tokio::runtime::Runtime;
 
 /// A session with what it has printed.
 pub struct Shell {
     pub session: Session,
     pub sim: Option<Sim>,
+    runtime: Arc<Runtime>,
     out: Arc<Mutex<Vec<u8>>>,
     err: Arc<Mutex<Vec<u8>>>,
 }
@@ -38,11 +40,36 @@ fn policy() -> Policy {
 impl Shell {
     /// A fresh simulated shop on a virtual clock.
     pub fn simulated(seed: u64) -> Self {
+        Self::simulated_with(seed, Settings::default(), policy())
+    }
+
+    /// The same with settings and a policy of its own.
+    pub fn simulated_with(seed: u64, settings: Settings, policy: Policy) -> Self {
+        let (runtime, clock) = virtual_time().expect("a runtime");
+        let source = Source::simulated(Options { seed, ..Options::default() }, &runtime, &clock).expect("the shop");
+        Self::new(runtime, clock, source, settings, policy)
+    }
+
+    /// Another session on the same cluster and clock: somebody else, or the same person later.
+    pub fn another(&self, settings: Settings) -> Self {
         let (screen, out, err) = Screen::captured();
-        let session =
-            Session::simulated(Options { seed, ..Options::default() }, Settings::default(), policy(), screen, Interrupts::default()).expect("the shop");
-        let sim = session.simulator();
-        Self { session, sim, out, err }
+        let session = self.session.beside(settings, policy(), screen);
+        Self { sim: session.simulator(), session, runtime: self.runtime.clone(), out, err }
+    }
+
+    /// Does something while a script runs, so many seconds of the cluster's time from now.
+    pub fn after(&self, seconds: f64, act: impl FnOnce(&Session) + Send + 'static) {
+        let session = self.session.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_secs_f64(seconds)).await;
+            act(&session);
+        });
+    }
+
+    fn new(runtime: Arc<Runtime>, clock: Clock, source: Source, settings: Settings, policy: Policy) -> Self {
+        let (screen, out, err) = Screen::captured();
+        let session = Session::new(Parts { runtime: runtime.clone(), clock, source, settings, policy, screen, interrupts: Interrupts::default(), ask: None });
+        Self { sim: session.simulator(), session, runtime, out, err }
     }
 
     /// A namespace of its own on the real cluster, with the shop in it; `None` where there is no cluster.
@@ -52,18 +79,7 @@ impl Shell {
         let namespace = format!("t{}-{}", std::process::id(), NAMESPACES.fetch_add(1, Ordering::Relaxed));
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
         let connection = Connection { kubeconfig: Some(kubeconfig), namespace: Some(namespace.clone()), ..Connection::default() };
-        let (screen, out, err) = Screen::captured();
-        let session = Session::new(Parts {
-            runtime,
-            clock: Clock::wall(),
-            source: Source::Configured(connection),
-            settings: Settings::default(),
-            policy: policy(),
-            screen,
-            interrupts: Interrupts::default(),
-            ask: None,
-        });
-        let shell = Self { session, sim: None, out, err };
+        let shell = Self::new(runtime, Clock::wall(), Source::Configured(connection), Settings::default(), policy());
         shell.must(&format!("apply(`{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}`)"));
         shell.must(SHOP);
         Some(shell)

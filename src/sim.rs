@@ -49,6 +49,7 @@ mod table;
 mod trial;
 mod validate;
 mod views;
+mod warn;
 mod watch;
 pub mod world;
 mod yaml;

@@ -133,7 +133,8 @@ fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Respon
     if content_type == negotiate::AGGREGATED {
         headers.insert(header::VARY, header::HeaderValue::from_static("Accept"));
     }
-    for warning in warnings {
+    let mut told = std::collections::BTreeSet::new();
+    for warning in warnings.iter().filter(|it| told.insert(it.as_str())) {
         let text: String = warning.chars().filter(|c| !c.is_control()).collect();
         if let Ok(value) = header::HeaderValue::from_str(&format!("299 - \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))) {
             headers.append(header::WARNING, value);
@@ -144,9 +145,13 @@ fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Respon
 
 /// The response that tells of a failure.
 pub fn failed(failure: &Failure) -> http::Response<Body> {
+    failed_with(failure, &[])
+}
+
+fn failed_with(failure: &Failure, warnings: &[String]) -> http::Response<Body> {
     let (bytes, content_type) = negotiate::write(&failure.to_value(), Form::default());
     let code = StatusCode::from_u16(failure.code()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = response(Answer::Bytes { code, content_type, bytes }, &[], false);
+    let mut response = response(Answer::Bytes { code, content_type, bytes }, warnings, false);
     if let Some(value) = failure.retry_after_s() {
         response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(value));
     }
@@ -210,7 +215,7 @@ pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>,
             response(Answer::Stream(watch), &warnings, false)
         }
         Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
-        Err(failure) => failed(&failure),
+        Err(failure) => failed_with(&failure, &warnings),
     })
 }
 

@@ -21,6 +21,7 @@ use super::schema::{self, Type};
 use super::strategy;
 use super::validate;
 use super::views;
+use super::warn;
 use super::world::World;
 
 /// Who writes, and how.
@@ -198,6 +199,7 @@ impl World {
         if !errors.is_empty() {
             return Err(Failure::invalid(kind, &name, errors));
         }
+        self.warnings.extend(warn::create(kind, &object));
         if self.find(kind, &namespace, &name).is_some() {
             return Err(Failure::already_exists(kind, &name));
         }
@@ -305,6 +307,7 @@ impl World {
             restore(&mut object, old, "uid");
         }
         restore(&mut object, old, "creationTimestamp");
+        object["metadata"].as_object_mut().map(|it| it.remove("selfLink"));
         if !old["metadata"]["deletionTimestamp"].is_null() {
             restore(&mut object, old, "deletionTimestamp");
         }
@@ -315,6 +318,9 @@ impl World {
         let errors = validate::update(kind, &object, old, part);
         if !errors.is_empty() {
             return Err(Failure::invalid(kind, &name, errors));
+        }
+        if part == Subresource::Main {
+            self.warnings.extend(warn::update(kind, &object, old));
         }
         if object == **old {
             return Ok(Arc::clone(old));

@@ -94,7 +94,6 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
         take_status(object, EMPTY_STATUS.get(&kind));
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.remove("generation");
         if counts_generations(kind) {
             metadata.insert("generation".to_owned(), json!(1));
         }

@@ -94,6 +94,7 @@ fn name_check(kind: Kind) -> names::Check {
 pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
     metadata(&mut errors, kind, &object["metadata"]);
+    own_finalizers(&mut errors, &object["metadata"]);
     content(&mut errors, kind, object, None);
     if errors.0.is_empty() {
         match kind {
@@ -111,9 +112,11 @@ pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec
     metadata(&mut errors, kind, &object["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
+    own_finalizers(&mut errors, &object["metadata"]);
     // Some kinds judge the whole object once more, its metadata included.
     if part == Subresource::Main && matches!(kind, Kind::PODS | Kind::CONFIGMAPS | Kind::SECRETS | Kind::SERVICES | Kind::CONTROLLERREVISIONS) {
         metadata(&mut errors, kind, &object["metadata"]);
+        own_finalizers(&mut errors, &object["metadata"]);
     }
     match part {
         Subresource::Status => workload::status(&mut errors, kind, object, old),
@@ -240,6 +243,15 @@ fn finalizers(errors: &mut Errors, finalizers: &Value) {
     let has = |name: &str| items(finalizers).iter().any(|it| it == name);
     if has("orphan") && has("foregroundDeletion") {
         errors.invalid(field, finalizers.clone(), "finalizer orphan and foregroundDeletion cannot be both set");
+    }
+}
+
+/// Finalizers without a domain are Kubernetes' own.
+fn own_finalizers(errors: &mut Errors, metadata: &Value) {
+    for (at, finalizer) in items(&metadata["finalizers"]).iter().filter_map(Value::as_str).enumerate() {
+        if !finalizer.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&finalizer) {
+            errors.invalid(format!("metadata.finalizers[{at}]"), finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+        }
     }
 }
 

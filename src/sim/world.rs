@@ -124,6 +124,8 @@ impl World {
             controllers::work(self, work);
         }
         self.now = self.now.max(until);
+        // Nobody reads what controllers were warned of.
+        self.warnings.clear();
         self.next_due()
     }
 

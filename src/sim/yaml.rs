@@ -25,7 +25,7 @@ pub fn parse(document: &[u8]) -> Result<Value, String> {
         if said == "recursion limit exceeded" {
             return format!("yaml: exceeded max depth of {MAX_DEPTH}");
         }
-        match error.location().map(|it| it.line()).filter(|line| *line > 0) {
+        match error.location().map(|it| it.line()).filter(|line| *line > 1) {
             Some(line) => format!("yaml: line {line}: {said}"),
             None => format!("yaml: {said}"),
         }

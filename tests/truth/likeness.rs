@@ -48,13 +48,28 @@ impl Likeness {
 
     /// The common form of an answer or an object.
     pub fn of(&self, value: &Value) -> Value {
+        let is_edited_pod = value["spec"]["containers"].is_array() && value["metadata"]["generation"] != 1;
         match value {
+            Value::Object(fields) if is_edited_pod => {
+                // The fake kubelet of the real cluster does not follow the spec of a pod.
+                let mut pod = fields.clone();
+                pod.remove("status");
+                pod["metadata"].as_object_mut().map(|it| it.remove("managedFields"));
+                pod["metadata"]["generation"] = 1.into();
+                let mut pod = self.of(&Value::Object(pod));
+                pod["metadata"]["generation"] = value["metadata"]["generation"].clone();
+                pod
+            }
             Value::Object(fields) => {
                 // The kubelet of the real cluster is a fake, which does not tell of init containers.
                 let fields = fields.iter().filter(|(name, _)| !name.ends_with("initContainerStatuses")).map(|(name, value)| {
                     let value = match value {
                         Value::String(_) if OWN.contains(&name.as_str()) => Value::from(format!("<{name}>")),
                         Value::Array(entries) if name == "managedFields" => self.managed(entries),
+                        // The managers of fields come in no order.
+                        Value::Array(causes) if name == "causes" && causes[0]["reason"] == "FieldManagerConflict" => {
+                            sorted(causes.iter().map(|it| self.of(it)).collect())
+                        }
                         // One second more or less decides about their order.
                         Value::Array(conditions) if name == "conditions" => sorted(conditions.iter().map(|it| self.of(it)).collect()),
                         other => self.of(other),
@@ -69,9 +84,15 @@ impl Likeness {
         }
     }
 
-    /// Managed fields are sorted by their times, which are each server's own.
+    /// Managed fields are sorted by their times, which are each server's own: here they are told apart by who manages what.
     fn managed(&self, entries: &[Value]) -> Value {
-        sorted(entries.iter().map(|it| self.of(it)).collect())
+        let key = |it: &Value| ["manager", "operation", "subresource", "apiVersion"].map(|key| it[key].as_str().unwrap_or_default()).join(" ");
+        let mut all = BTreeMap::new();
+        for entry in entries {
+            let before = all.insert(key(entry), self.of(entry));
+            assert!(before.is_none(), "two entries for one manager: {entries:?}");
+        }
+        serde_json::json!(all)
     }
 
     fn text(&self, text: &str) -> String {
@@ -88,6 +109,10 @@ impl Likeness {
         let text =
             ["\n@@ ", "patch: Invalid value: \"{", "Invalid value: \"{\\\"apiVersion"].iter().fold(text, |text, it| text.split(it).next().unwrap_or_default());
         let mut text = text.trim_end().to_owned();
+        if let (Some(from), true) = (text.find("in record ("), text.contains("ResourceVersion")) {
+            let end = text[from..].find(')').map_or(text.len(), |end| from + end);
+            text.replace_range(from..end, "in record (<resourceVersion>");
+        }
         if text.len() >= 36 {
             for (uid, stands_for) in &self.uids {
                 if text.contains(uid.as_str()) {

@@ -134,12 +134,7 @@ async fn dump(server: &Server) -> Vec<(&'static str, Value)> {
 fn by_name(likeness: &Likeness, objects: &[(&'static str, Value)]) -> Value {
     let mut kinds: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (plural, object) in objects {
-        let mut object = likeness.of(object);
-        if *plural == "pods" && object["metadata"]["generation"] != 1 {
-            // The fake kubelet of the real cluster does not follow a pod's spec.
-            object["status"] = Value::Null;
-            object["metadata"]["managedFields"] = Value::Null;
-        }
+        let object = likeness.of(object);
         let key = format!("{plural}/{}", object["metadata"]["name"].as_str().unwrap_or_default());
         kinds.entry(key).or_default().push(object);
     }

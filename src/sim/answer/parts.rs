@@ -99,7 +99,7 @@ fn evict(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
 fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let name = place.name.as_deref().unwrap_or_default();
     let ty = schema::named("io.k8s.api.autoscaling.v1.Scale").ok_or_else(|| Failure::not_implemented("scales"))?;
-    let before = world.scale(place.kind, &place.namespace, name)?;
+    let before = |world: &World| world.scale(place.kind, &place.namespace, name);
     let (scale, caller) = match asked.method {
         Method::PUT => {
             let caller = write::caller(asked, "UpdateOptions")?;
@@ -119,11 +119,11 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
                     return Ok(Answer::ok(plain(&written, shaper)));
                 }
             };
-            let patched = request::request(ty, how, &before, body, caller.strictness).map_err(patch_failure)?;
+            let patched = request::request(ty, how, &before(world)?, body, caller.strictness).map_err(patch_failure)?;
             world.warnings.extend(patched.warnings);
             (patched.object, caller)
         }
-        _ => return Ok(Answer::ok(plain(&before, shaper))),
+        _ => return Ok(Answer::ok(plain(&before(world)?, shaper))),
     };
     let given = scale["metadata"]["name"].as_str().unwrap_or_default();
     if given != name {

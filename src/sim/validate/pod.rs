@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+mod security;
+
 use super::{Errors, annotations, entries, items, labels, names, text};
 
 /// A whole pod.
@@ -45,8 +47,9 @@ pub fn template(errors: &mut Errors, field: &str, template: &Value) {
 fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
     let at = |name: &str| format!("{field}.{name}");
     let volumes = volumes(errors, &at("volumes"), &spec["volumes"]);
-    containers(errors, &at("containers"), spec, &volumes, in_template);
+    containers(errors, &at("containers"), spec, &volumes);
     init_containers(errors, &at("initContainers"), spec, &volumes);
+    security::host_network(errors, &at("containers"), spec, in_template);
     match text(spec, "restartPolicy") {
         "Always" | "OnFailure" | "Never" => {}
         "" => errors.required(at("restartPolicy"), ""),
@@ -58,6 +61,7 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
         _ => errors.unsupported(at("dnsPolicy"), &spec["dnsPolicy"], &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
     }
     labels(errors, &at("nodeSelector"), &spec["nodeSelector"]);
+    security::of_pod(errors, &at("securityContext"), spec);
     for (index, secret) in items(&spec["imagePullSecrets"]).iter().enumerate() {
         if text(secret, "name").is_empty() {
             errors.required(format!("{field}.imagePullSecrets[{index}].name"), "");
@@ -148,7 +152,7 @@ fn volumes<'a>(errors: &mut Errors, field: &str, volumes: &'a Value) -> BTreeSet
     known
 }
 
-fn containers(errors: &mut Errors, field: &str, spec: &Value, volumes: &BTreeSet<&str>, _in_template: bool) {
+fn containers(errors: &mut Errors, field: &str, spec: &Value, volumes: &BTreeSet<&str>) {
     let list = items(&spec["containers"]);
     if list.is_empty() {
         errors.required(field, "");
@@ -254,6 +258,7 @@ fn common(errors: &mut Errors, field: &str, container: &Value, volumes: &BTreeSe
         _ => errors.unsupported(format!("{field}.imagePullPolicy"), &container["imagePullPolicy"], &["Always", "IfNotPresent", "Never"]),
     }
     resources(errors, &format!("{field}.resources"), &container["resources"]);
+    security::of_container(errors, &format!("{field}.securityContext"), &container["securityContext"]);
 }
 
 fn ports(errors: &mut Errors, field: &str, ports: &Value) {
@@ -453,7 +458,7 @@ fn tolerations(errors: &mut Errors, field: &str, tolerations: &Value) {
         }
         match operator {
             "Equal" | "" => errors.check(&format!("{field}.operator"), value, names::label_value),
-            "Exists" if !value.is_empty() => errors.invalid(format!("{field}.operator"), toleration.clone(), "value must be empty when `operator` is 'Exists'"),
+            "Exists" if !value.is_empty() => errors.invalid(format!("{field}.operator"), value, "value must be empty when `operator` is 'Exists'"),
             "Exists" | "Lt" | "Gt" => {}
             _ => errors.unsupported(format!("{field}.operator"), &toleration["operator"], &["Equal", "Exists"]),
         }

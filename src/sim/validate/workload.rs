@@ -81,7 +81,17 @@ fn always(errors: &mut Errors, spec: &Value, owner: &str) {
 
 /// A strategy as the server's own type prints it.
 fn unknown_strategy(errors: &mut Errors, field: &str, strategy: &Value, supported: &[&str], rule: Rule) {
-    let shown = format!("{{\"Type\":{},\"RollingUpdate\":{}}}", strategy["type"], if strategy["rollingUpdate"].is_null() { "null" } else { "{}" });
+    let rolling = match &strategy["rollingUpdate"] {
+        Value::Null => "null".to_owned(),
+        rolling if field == "spec.updateStrategy" && rule == Rule::Invalid => {
+            format!("{{\"Partition\":{},\"MaxUnavailable\":{}}}", rolling["partition"].as_i64().unwrap_or(0), rolling["maxUnavailable"])
+        }
+        rolling => {
+            let amount = |name: &str| if rolling[name].is_null() { "0".to_owned() } else { rolling[name].to_string() };
+            format!("{{\"MaxUnavailable\":{},\"MaxSurge\":{}}}", amount("maxUnavailable"), amount("maxSurge"))
+        }
+    };
+    let shown = format!("{{\"Type\":{},\"RollingUpdate\":{rolling}}}", strategy["type"]);
     let list: Vec<String> = supported.iter().map(|it| format!("\"{it}\"")).collect();
     let detail =
         if rule == Rule::NotSupported { format!("supported values: {}", list.join(", ")) } else { format!("must be '{}' or '{}'", supported[0], supported[1]) };

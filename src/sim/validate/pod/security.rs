@@ -1,0 +1,56 @@
+//! Who a pod's containers run as, and the ports of pods that live in the network of their node.
+//!
+//! Profiles (seccomp, AppArmor, SELinux) and Windows options are not judged.
+
+use serde_json::Value;
+
+use super::super::Errors;
+use super::{items, text};
+
+/// The ids that users and groups can have.
+const IDS: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;
+
+fn id(errors: &mut Errors, field: String, value: &Value) {
+    if let Some(value) = value.as_i64().filter(|it| !IDS.contains(it)) {
+        errors.invalid(field, value, format!("must be between {} and {}, inclusive", IDS.start(), IDS.end()));
+    }
+}
+
+/// The security context of a pod.
+pub fn of_pod(errors: &mut Errors, field: &str, spec: &Value) {
+    let context = &spec["securityContext"];
+    for name in ["fsGroup", "runAsUser", "runAsGroup"] {
+        id(errors, format!("{field}.{name}"), &context[name]);
+    }
+    for (at, group) in items(&context["supplementalGroups"]).iter().enumerate() {
+        id(errors, format!("{field}.supplementalGroups[{at}]"), group);
+    }
+    if spec["shareProcessNamespace"] == true && spec["hostPID"] == true {
+        errors.invalid(format!("{field}.shareProcessNamespace"), true, "ShareProcessNamespace and HostPID cannot both be enabled");
+    }
+    if !context["fsGroupChangePolicy"].is_null() && !matches!(text(context, "fsGroupChangePolicy"), "OnRootMismatch" | "Always") {
+        errors.unsupported(format!("{field}.fsGroupChangePolicy"), &context["fsGroupChangePolicy"], &["Always", "OnRootMismatch"]);
+    }
+}
+
+/// The security context of a container.
+pub fn of_container(errors: &mut Errors, field: &str, context: &Value) {
+    for name in ["runAsUser", "runAsGroup"] {
+        id(errors, format!("{field}.{name}"), &context[name]);
+    }
+}
+
+/// The ports of containers that share the network of their node: those of the node are those of the container. A template may leave that to the pod.
+pub fn host_network(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
+    if spec["hostNetwork"] != true {
+        return;
+    }
+    for (at, container) in items(&spec["containers"]).iter().enumerate() {
+        for (number, port) in items(&container["ports"]).iter().enumerate() {
+            let (host, own) = (port["hostPort"].as_i64().unwrap_or(0), port["containerPort"].as_i64().unwrap_or(0));
+            if (!in_template || host != 0) && host != own {
+                errors.invalid(format!("{field}[{at}].ports[{number}].hostPort"), host, "must match `containerPort` when `hostNetwork` is true");
+            }
+        }
+    }
+}

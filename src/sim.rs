@@ -2,6 +2,7 @@
 //!
 //! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
 
+mod access;
 mod admission;
 mod answer;
 pub mod api;

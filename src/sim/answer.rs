@@ -42,7 +42,16 @@ pub struct Asked {
     pub bearer: Option<String>,
     /// Who is at the other end of the connection; in one process, whoever it likes to be.
     pub identity: Identity,
+    /// Whom the request wants to be instead.
+    pub impersonated: Impersonated,
     pub body: Bytes,
+}
+
+/// Whom a request wants to be instead of who it is; nobody where the user is empty.
+#[derive(Debug, Default)]
+pub struct Impersonated {
+    pub user: String,
+    pub groups: Vec<String>,
 }
 
 impl Asked {
@@ -60,6 +69,10 @@ impl Asked {
             user_agent: header(header::USER_AGENT),
             bearer: bearer(&header(header::AUTHORIZATION)),
             identity: head.extensions.get::<Identity>().cloned().unwrap_or_else(Identity::administrator),
+            impersonated: Impersonated {
+                user: header(header::HeaderName::from_static("impersonate-user")),
+                groups: head.headers.get_all("impersonate-group").iter().filter_map(|it| it.to_str().ok()).map(str::to_owned).collect(),
+            },
             body,
         }
     }
@@ -83,12 +96,12 @@ fn bearer(header: &str) -> Option<String> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().to_owned())
 }
 
-/// Finds out who asks by the token that is shown, if one is.
+/// Finds out who asks: by the token that is shown, if one is, and by whom it wants to be.
 fn authenticate(world: &World, asked: &mut Asked) -> Result<()> {
     if let Some(token) = &asked.bearer {
         asked.identity = world.tokens.find(token).cloned().ok_or_else(Failure::unauthorized)?;
     }
-    Ok(())
+    authorize::impersonate(world, asked)
 }
 
 /// What a request comes to, before it is written.
@@ -236,7 +249,7 @@ fn facts<'a>(asked: &'a Asked, route: &'a Route, watched: bool) -> fault::Reques
 }
 
 fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: bool) -> Result<Answer> {
-    authorize::check(asked, &route, watched)?;
+    authorize::check(world, asked, &route, watched)?;
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
     }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::access;
 use super::api::Caller;
 use super::kinds::Kind;
 use super::world::World;
@@ -19,6 +20,7 @@ pub fn lay(world: &mut World) {
         let namespace = json!({ "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } }, "spec": { "finalizers": ["kubernetes"] } });
         world.create(Kind::NAMESPACES, namespace, &server).expect("an empty store takes a namespace");
     }
+    access::lay(world);
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
     let service = json!({
         "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },

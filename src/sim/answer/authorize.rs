@@ -1,11 +1,13 @@
-//! Whether who asks may have what is asked for.
-//!
-//! Whoever showed who it is may do all, others may ask for health and version only: roles are not looked at.
+//! Whether who asks may have what is asked for, and as whom.
 
 use http::Method;
+use serde_json::{Value, json};
 
+use super::super::access::{self, Wanted, What};
 use super::super::failure::{Failure, Result, quoted};
+use super::super::identity::Identity;
 use super::super::route::{Place, Route};
+use super::super::world::World;
 use super::Asked;
 
 /// The verb of a request for objects, as roles name it.
@@ -23,22 +25,106 @@ pub fn verb(asked: &Asked, place: &Place, watched: bool) -> &'static str {
     }
 }
 
+/// What a user is told that may not do what it wants.
+fn refused(user: &str, verb: &str, group: &str, resource: &str, namespace: &str, name: &str) -> Failure {
+    let scope = if namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace {}", quoted(namespace)) };
+    let plural = resource.split('/').next().unwrap_or(resource);
+    let qualified = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+    let subject = if name.is_empty() { qualified } else { format!("{qualified} {}", quoted(name)) };
+    let message = format!("{subject} is forbidden: User {} cannot {verb} resource {} in API group {} {scope}", quoted(user), quoted(resource), quoted(group));
+    Failure::new(403, "Forbidden", message).detail("name", name).detail("group", group).detail("kind", plural)
+}
+
 /// # Errors
 /// `Forbidden`.
-pub fn check(asked: &Asked, route: &Route, watched: bool) -> Result<()> {
-    if !asked.identity.is_anonymous() || matches!(route, Route::Health | Route::Version) {
+pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Result<()> {
+    let identity = &asked.identity;
+    if identity.is_administrator() {
         return Ok(());
     }
-    let user = quoted(&asked.identity.user);
-    let Route::Place(place) = route else {
-        let method = asked.method.as_str().to_ascii_lowercase();
-        return Err(Failure::new(403, "Forbidden", format!("forbidden: User {user} cannot {method} path {}", quoted(&asked.path))));
-    };
-    let mut resource = place.kind.plural().to_owned();
-    if let Some(part) = place.subresource {
-        resource = format!("{resource}/{}", part.name);
+    match route {
+        Route::Place(place) => {
+            let verb = verb(asked, place, watched);
+            let plural = place.kind.plural();
+            let resource = place.subresource.map_or_else(|| plural.to_owned(), |part| format!("{plural}/{}", part.name));
+            // A namespace stands in itself.
+            let own = if plural == "namespaces" { place.name.as_deref().unwrap_or_default() } else { "" };
+            let namespace = if own.is_empty() { place.namespace.as_str() } else { own };
+            let name = place.name.as_deref().unwrap_or_default();
+            let what = What::Resource { group: place.kind.group(), resource: &resource, namespace, name };
+            match access::allows(world, identity, &Wanted { verb, what }) {
+                Some(_) => Ok(()),
+                None => Err(refused(&identity.user, verb, place.kind.group(), &resource, namespace, name)),
+            }
+        }
+        _ => {
+            let verb = asked.method.as_str().to_ascii_lowercase();
+            match access::allows(world, identity, &Wanted { verb: &verb, what: What::Path(&asked.path) }) {
+                Some(_) => Ok(()),
+                None => {
+                    let message = format!("forbidden: User {} cannot {verb} path {}", quoted(&identity.user), quoted(&asked.path));
+                    Err(Failure::new(403, "Forbidden", message).detail("kind", ""))
+                }
+            }
+        }
     }
-    let scope = if place.namespace.is_empty() { "at the cluster scope".to_owned() } else { format!("in the namespace {}", quoted(&place.namespace)) };
-    let why = format!("User {user} cannot {} resource {} in API group {} {scope}", verb(asked, place, watched), quoted(&resource), quoted(place.kind.group()));
-    Err(Failure::forbidden(place.kind, place.name.as_deref().unwrap_or_default(), &why))
+}
+
+/// Becomes whom the headers of a request name, if who asks may.
+///
+/// # Errors
+/// `BadRequest` for groups without a user, `Forbidden`.
+pub fn impersonate(world: &World, asked: &mut Asked) -> Result<()> {
+    let wanted = &asked.impersonated;
+    if wanted.user.is_empty() {
+        if wanted.groups.is_empty() {
+            return Ok(());
+        }
+        let groups: Vec<String> = wanted.groups.iter().map(|it| quoted(it)).collect();
+        let shown = format!("&user.DefaultInfo{{Name:\"\", UID:\"\", Groups:[]string{{{}}}, Extra:map[string][]string(nil)}}", groups.join(", "));
+        return Err(Failure::bad_request(format!("requested {shown} without impersonating a user name")));
+    }
+    let may = |resource: &str, namespace: &str, name: &str| {
+        let what = What::Resource { group: "", resource, namespace, name };
+        match access::allows(world, &asked.identity, &Wanted { verb: "impersonate", what }) {
+            Some(_) => Ok(()),
+            None => Err(refused(&asked.identity.user, "impersonate", "", resource, namespace, name)),
+        }
+    };
+    let account = wanted.user.strip_prefix("system:serviceaccount:").and_then(|it| it.split_once(':'));
+    match account {
+        Some((namespace, name)) => may("serviceaccounts", namespace, name)?,
+        None => may("users", "", &wanted.user)?,
+    }
+    for group in &wanted.groups {
+        may("groups", "", group)?;
+    }
+    let mut groups = wanted.groups.clone();
+    if let Some((namespace, _)) = account.filter(|_| groups.is_empty()) {
+        groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
+    }
+    let known: Vec<&str> = groups.iter().map(String::as_str).filter(|it| *it != "system:authenticated").collect();
+    asked.identity = if wanted.user == "system:anonymous" { Identity::anonymous() } else { Identity::authenticated(&wanted.user, &known) };
+    Ok(())
+}
+
+/// The status of a review that asks whether somebody may do something.
+pub fn review(world: &World, spec: &Value, identity: &Identity) -> Value {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    let resource = &spec["resourceAttributes"];
+    let allowed = if resource.is_object() {
+        let (verb, group, namespace, name) = (text(resource, "verb"), text(resource, "group"), text(resource, "namespace"), text(resource, "name"));
+        let part = text(resource, "subresource");
+        let plural = text(resource, "resource");
+        let full = if part.is_empty() { plural } else { format!("{plural}/{part}") };
+        access::allows(world, identity, &Wanted { verb: &verb, what: What::Resource { group: &group, resource: &full, namespace: &namespace, name: &name } })
+    } else {
+        let path = &spec["nonResourceAttributes"];
+        access::allows(world, identity, &Wanted { verb: &text(path, "verb"), what: What::Path(&text(path, "path")) })
+    };
+    match allowed.as_deref() {
+        Some("") => json!({ "allowed": true }),
+        Some(why) => json!({ "allowed": true, "reason": why }),
+        None => json!({ "allowed": false }),
+    }
 }

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::super::failure::Result;
+use super::super::access;
+use super::super::failure::{Failure, FieldError, Result};
+use super::super::identity::Identity;
 use super::super::kinds::Kind;
 use super::super::route::Place;
 use super::super::shape::Shaper;
 use super::super::world::World;
-use super::{Answer, Asked, plain, write};
+use super::{Answer, Asked, authorize, plain, write};
 
 pub fn is_review(kind: Kind) -> bool {
     matches!(
@@ -21,22 +23,33 @@ pub fn is_review(kind: Kind) -> bool {
     )
 }
 
-/// Answers a review. There is one user, who may do all.
+/// Answers a review.
 pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let caller = write::caller(asked, "CreateOptions")?;
     let mut review = write::object(world, asked, place, caller.strictness)?;
     let user = json!({ "username": caller.user, "groups": caller.groups });
     review["apiVersion"] = place.kind.api_version().into();
     review["kind"] = place.kind.kind().into();
+    let spec = review["spec"].clone();
+    let text = |key: &str| spec[key].as_str().unwrap_or_default();
     review["status"] = match place.kind {
         Kind::SELFSUBJECTREVIEWS => json!({ "userInfo": user }),
-        Kind::TOKENREVIEWS => json!({ "user": {}, "error": "[invalid bearer token, token lookup failed]" }),
-        Kind::SELFSUBJECTRULESREVIEWS => json!({
-            "resourceRules": [{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }],
-            "nonResourceRules": [{ "verbs": ["*"], "nonResourceURLs": ["*"] }],
-            "incomplete": false,
-        }),
-        _ => json!({ "allowed": true }),
+        Kind::TOKENREVIEWS => match world.tokens.find(text("token")) {
+            Some(known) => json!({ "authenticated": true, "user": { "username": known.user, "groups": known.groups } }),
+            None => json!({ "user": {}, "error": "[invalid bearer token, token lookup failed]" }),
+        },
+        Kind::SELFSUBJECTRULESREVIEWS => rules(world, &asked.identity, text("namespace")),
+        Kind::SELFSUBJECTACCESSREVIEWS => authorize::review(world, &spec, &asked.identity),
+        _ => {
+            let groups: Vec<String> = spec["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            if text("user").is_empty() && groups.is_empty() {
+                let error = FieldError::invalid("spec.user", "", "at least one of user or group must be specified");
+                return Err(Failure::invalid(place.kind, "", vec![error]));
+            }
+            let mut somebody = Identity::authenticated(text("user"), &[]);
+            somebody.groups = groups;
+            authorize::review(world, &spec, &somebody)
+        }
     };
     if !review["metadata"].is_object() {
         review["metadata"] = json!({});
@@ -45,4 +58,15 @@ pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -
         review["metadata"]["creationTimestamp"] = Value::String(world.stamp());
     }
     Ok(Answer::created(plain(&review, shaper)))
+}
+
+/// All that somebody may do in a namespace.
+fn rules(world: &World, identity: &Identity, namespace: &str) -> Value {
+    let all = if identity.is_administrator() {
+        vec![json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }), json!({ "verbs": ["*"], "nonResourceURLs": ["*"] })]
+    } else {
+        access::rules(world, identity, namespace)
+    };
+    let (paths, resources): (Vec<Value>, Vec<Value>) = all.into_iter().partition(|it| it["nonResourceURLs"].is_array());
+    json!({ "resourceRules": resources, "nonResourceRules": paths, "incomplete": false })
 }

@@ -341,3 +341,49 @@ fn faults_meet_the_requests_that_they_are_for() {
     let codes: Vec<u64> = trial.sim.requests().iter().filter_map(|it| it["code"].as_u64()).collect();
     assert_eq!(codes, [201, 503, 200, 0, 404]);
 }
+
+#[test]
+fn a_user_may_do_what_its_roles_say() {
+    let trial = Trial::new();
+    let role = json!({ "metadata": { "name": "reader" }, "rules": [{ "verbs": ["get", "list"], "apiGroups": [""], "resources": ["secrets"] }] });
+    trial.good("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles", role);
+    let binding = json!({
+        "metadata": { "name": "joe" }, "roleRef": { "kind": "Role", "name": "reader" }, "subjects": [{ "kind": "User", "name": "joe" }],
+    });
+    trial.good("POST", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings", binding);
+    let as_joe = |method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = http::Request::builder().method(method).uri(path).header("impersonate-user", "joe").header("content-type", "application/json");
+        let request = request.body(http_body_util::Full::new(bytes::Bytes::from(body))).expect("a request");
+        trial.runtime.block_on(async {
+            let response = tower::ServiceExt::oneshot(trial.sim.service(), request).await.expect("an answer");
+            let (head, body) = response.into_parts();
+            let bytes = http_body_util::BodyExt::collect(body).await.expect("a body").to_bytes();
+            (head.status.as_u16(), serde_json::from_slice::<Value>(&bytes).unwrap_or_default())
+        })
+    };
+    assert_eq!(as_joe("GET", SECRETS, Value::Null).0, 200);
+    for (method, path, message) in [
+        ("GET", "/api/v1/secrets", r#"secrets is forbidden: User "joe" cannot list resource "secrets" in API group "" at the cluster scope"#),
+        (
+            "DELETE",
+            "/api/v1/namespaces/default/secrets/a",
+            r#"secrets "a" is forbidden: User "joe" cannot delete resource "secrets" in API group "" in the namespace "default""#,
+        ),
+        (
+            "GET",
+            "/apis/apps/v1/namespaces/default/deployments",
+            r#"deployments.apps is forbidden: User "joe" cannot list resource "deployments" in API group "apps" in the namespace "default""#,
+        ),
+        ("GET", "/metrics", r#"forbidden: User "joe" cannot get path "/metrics""#),
+    ] {
+        let (code, answer) = as_joe(method, path, Value::Null);
+        assert_eq!((code, answer["message"].as_str()), (403, Some(message)));
+    }
+    let review = |verb: &str| json!({ "spec": { "resourceAttributes": { "verb": verb, "resource": "secrets", "namespace": "default" } } });
+    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+    let (_, answer) = as_joe("POST", path, review("list"));
+    assert_eq!(answer["status"], json!({ "allowed": true, "reason": r#"RBAC: allowed by RoleBinding "joe/default" of Role "reader" to User "joe""# }));
+    assert_eq!(as_joe("POST", path, review("delete")).1["status"], json!({ "allowed": false }));
+    assert_eq!(as_joe("GET", "/apis", Value::Null).0, 200, "discovery is everybody's");
+}

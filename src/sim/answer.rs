@@ -15,6 +15,7 @@ use super::failure::{Failure, Result};
 use super::fault;
 use super::follow::Follow;
 use super::identity::Identity;
+use super::kinds::Kind;
 use super::list::{self, ListOptions, parse_version};
 use super::negotiate::{self, Form};
 use super::openapi;
@@ -281,7 +282,19 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
     }
 }
 
+/// What the server warns of whenever a kind is asked for.
+fn deprecation(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::ENDPOINTS => Some("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+        Kind::COMPONENTSTATUSES => Some("v1 ComponentStatus is deprecated in v1.19+"),
+        _ => None,
+    }
+}
+
 fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched: bool) -> Result<Answer> {
+    if let Some(warning) = deprecation(place.kind) {
+        world.warnings.push(warning.to_owned());
+    }
     let shaper = Shaper { kind: place.kind, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
     if asked.is_read() {
         controllers::before_read(world, place.kind);

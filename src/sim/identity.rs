@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 pub struct Identity {
     pub user: String,
     pub groups: Vec<String>,
+    /// What showed it: the certificate.
+    pub credential: Option<String>,
 }
 
 impl Identity {
     /// A user that showed who it is.
     pub fn authenticated(user: &str, groups: &[&str]) -> Self {
         let groups = groups.iter().copied().chain(["system:authenticated"]).map(str::to_owned).collect();
-        Self { user: user.to_owned(), groups }
+        Self { user: user.to_owned(), groups, credential: None }
     }
 
     /// The user of the kubeconfig, who may do all.
@@ -25,7 +27,7 @@ impl Identity {
 
     /// Whoever shows nothing.
     pub fn anonymous() -> Self {
-        Self { user: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] }
+        Self { user: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()], credential: None }
     }
 
     pub fn is_anonymous(&self) -> bool {

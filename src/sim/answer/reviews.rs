@@ -27,7 +27,10 @@ pub fn is_review(kind: Kind) -> bool {
 pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let caller = write::caller(asked, "CreateOptions")?;
     let mut review = write::object(world, asked, place, caller.strictness)?;
-    let user = json!({ "username": caller.user, "groups": caller.groups });
+    let mut user = json!({ "username": caller.user, "groups": caller.groups });
+    if let Some(credential) = &asked.identity.credential {
+        user["extra"] = json!({ "authentication.kubernetes.io/credential-id": [credential] });
+    }
     review["apiVersion"] = place.kind.api_version().into();
     review["kind"] = place.kind.kind().into();
     let spec = review["spec"].clone();

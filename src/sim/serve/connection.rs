@@ -15,6 +15,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -59,7 +60,11 @@ impl Known {
 
     /// Whoever shows one of these certificates; others are anonymous until they show a token.
     pub fn by_certificate(certificates: impl IntoIterator<Item = (Vec<u8>, Identity)>) -> Self {
-        Self { certificates: certificates.into_iter().collect(), others: Identity::anonymous() }
+        let with_credential = |(der, identity): (Vec<u8>, Identity)| {
+            let digest: String = Sha256::digest(&der).iter().map(|byte| format!("{byte:02x}")).collect();
+            (der, Identity { credential: Some(format!("X509SHA256={digest}")), ..identity })
+        };
+        Self { certificates: certificates.into_iter().map(with_credential).collect(), others: Identity::anonymous() }
     }
 
     /// Who shows this certificate, and whether that settles it: a token counts only where no certificate does.

@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod build;
 mod end;
+mod records;
 mod run;
 mod signals;
 mod sim;

@@ -160,7 +160,7 @@ impl Journal {
     /// Writes an intent, and returns only when it is on the disk. Gives the number that its outcome is written under.
     ///
     /// # Errors
-    /// `denied` when it cannot be written: a change that leaves no trace must not be made.
+    /// `denied` when it cannot be written.
     pub fn intend(&self, intent: &Intent) -> Result<u64> {
         self.append(|sequence| json!({ "entry": "intent", "id": sequence, "intent": intent }))
     }

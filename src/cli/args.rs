@@ -128,6 +128,10 @@ pub enum Command {
         /// One of them
         name: Option<String>,
     },
+    /// List the audit journal and verify its chain
+    Journal,
+    /// Finish the guarded rollouts that a killed process left behind
+    Recover,
     /// Print a completion script for a shell
     Completions {
         /// Which shell

@@ -9,7 +9,7 @@ use rhai::Map;
 
 use super::args::{Args, Command, Global};
 use super::build::{self, Use};
-use super::{end, sim, test};
+use super::{end, records, sim, test};
 use crate::error::{Error, Result, file_reason};
 use crate::functions::{self, help, nearest};
 use crate::render::screen::Screen;
@@ -51,6 +51,8 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         Some(Command::Check { files }) => check_files(screen, &files),
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
         Some(Command::Test { paths, junit, filter, jobs }) => test::run(global, screen, &test::Wanted { paths, junit, filter, jobs }),
+        Some(Command::Journal) => records::journal(global, screen),
+        Some(Command::Recover) => records::recover(global, screen),
         Some(Command::Functions { name }) => {
             screen.print_line(&reference(name.as_deref())?);
             Ok(ExitCode::SUCCESS)

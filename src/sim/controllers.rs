@@ -143,6 +143,7 @@ pub enum Work {
     },
     Kubelet(kubelet::Step),
     ExpireEvents,
+    Heartbeat,
 }
 
 /// Called after each stored change.
@@ -305,6 +306,13 @@ pub fn before_read(world: &mut World, kind: Kind) {
     }
 }
 
+/// Called when somebody begins to wait for a change of a kind: nodes that are watched beat by themselves.
+pub fn watched(world: &mut World, kind: Kind) {
+    if matches!(kind, Kind::NODES | Kind::LEASES) && !world.controllers.off {
+        kubelet::node::plan_heartbeat(world);
+    }
+}
+
 /// Called when work is due.
 pub fn work(world: &mut World, work: Work) {
     match work {
@@ -337,5 +345,6 @@ pub fn work(world: &mut World, work: Work) {
         }
         Work::Kubelet(step) => kubelet::step(world, step),
         Work::ExpireEvents => events::expire(world),
+        Work::Heartbeat => kubelet::node::beat(world),
     }
 }

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 pub use self::log::logs;
 use super::controllers::Work;
 use super::controllers::client::{self, Component, Deletion};
-use super::controllers::object::{deleting, list, name, namespace, text, uid};
+use super::controllers::object::{annotation, deleting, list, name, namespace, text, uid};
 use super::controllers::pods::is_terminal;
 use super::events;
 use super::image::{Behaviour, Refusal, START, full_name, tag};
@@ -38,6 +38,8 @@ pub struct Kubelets {
     starting: BTreeMap<String, (Timestamp, Timestamp)>,
     /// The nodes whose kubelet is down, since when, and what it would have done meanwhile.
     down: BTreeMap<String, Outage>,
+    /// Whether a heartbeat of watched nodes is planned.
+    beats: bool,
 }
 
 /// A kubelet that does nothing.
@@ -201,7 +203,8 @@ fn take_over(world: &mut World, pod: &Arc<Value>) {
     let node = text(pod, &["spec", "nodeName"]).to_owned();
     let containers =
         [("initContainers", true), ("containers", false)].into_iter().flat_map(|(field, init)| list(&pod["spec"][field]).iter().map(move |spec| (spec, init)));
-    let containers = containers.map(|(spec, init)| Container::new(world, spec, init)).collect();
+    let mut containers: Vec<Container> = containers.map(|(spec, init)| Container::new(world, spec, init)).collect();
+    steer(world, pod, &mut containers);
     let now = world.now();
     let born = world.controllers.kubelets.born.remove(uid(pod)).unwrap_or(now);
     // A pod that waited long for a node still needs its time.
@@ -234,6 +237,18 @@ fn take_over(world: &mut World, pod: &Arc<Value>) {
     world.controllers.kubelets.pods.insert(uid(pod).to_owned(), run);
     let delay = Duration::from_millis(20 + world.random(30));
     plan(world, uid(pod), 0, 0, What::Admit, delay);
+}
+
+/// The annotation by which a pod, or whoever makes it, says what its containers do: a map as `sim::image` takes it.
+const BEHAVIOUR: &str = "sim.rollsh/behaviour";
+
+fn steer(world: &mut World, pod: &Value, containers: &mut [Container]) {
+    let Some(text) = annotation(pod, BEHAVIOUR) else { return };
+    let wanted = serde_json::from_str::<Value>(text).map_err(|why| format!("not JSON: {why}"));
+    match wanted.and_then(|wanted| Behaviour::from_value(&wanted).map_err(|why| why.message().to_owned())) {
+        Ok(behaviour) => containers.iter_mut().for_each(|container| container.behaviour = behaviour.clone()),
+        Err(why) => events::kubelet(world, pod, None, "Warning", "InvalidBehaviour", &format!("annotation {BEHAVIOUR}: {why}")),
+    }
 }
 
 impl Container {

@@ -176,6 +176,12 @@ impl World {
         if !waiting.iter().any(|it| it.will_wake(waker)) {
             waiting.push(waker.clone());
         }
+        controllers::watched(self, kind);
+    }
+
+    /// Whether somebody waits for a change of a kind.
+    pub fn is_watched(&self, kind: Kind) -> bool {
+        self.wakers.contains_key(&kind)
     }
 }
 

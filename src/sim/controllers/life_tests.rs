@@ -229,3 +229,40 @@ fn the_shop_has_a_history_of_three_healthy_revisions() {
     assert_eq!(play.all(Kind::CONTROLLERREVISIONS).len(), 4);
     assert!(play.events("ScalingReplicaSet").len() >= 6);
 }
+#[test]
+fn a_pods_annotation_steers_its_containers() {
+    let mut play = Play::small();
+    play.deployment("web", 1, "shop/web:1-crash", |object| {
+        object["spec"]["template"]["metadata"]["annotations"] = json!({"sim.rollsh/behaviour": "{\"ready_after\": \"3s\", \"log\": \"steered\"}"});
+    });
+    play.wait(2.5);
+    assert_eq!((state(&play).as_str(), play.status(D, "web", "readyReplicas")), ("running", 0));
+    play.wait(1.0);
+    assert_eq!(play.status(D, "web", "readyReplicas"), 1);
+    play.deployment("odd", 1, "shop/web:1", |object| {
+        object["spec"]["template"]["metadata"]["annotations"] = json!({"sim.rollsh/behaviour": "{\"reddy_after\": 3}"});
+    });
+    play.wait(5.0);
+    assert_eq!(play.status(D, "odd", "readyReplicas"), 1);
+    assert!(play.events("InvalidBehaviour")[0].contains("reddy_after"));
+}
+
+#[test]
+fn nodes_beat_when_somebody_looks() {
+    let mut play = Play::small();
+    let renewed =
+        |play: &Play| play.world.find(Kind::LEASES, "kube-node-lease", "node-1").expect("a lease")["spec"]["renewTime"].as_str().unwrap_or_default().to_owned();
+    let first = renewed(&play);
+    play.wait(1000.0);
+    assert_eq!(renewed(&play), first);
+    super::before_read(&mut play.world, Kind::LEASES);
+    assert_eq!(renewed(&play), "2026-11-23T10:16:40.000000Z");
+    // While somebody watches, they beat by themselves.
+    let waker = std::task::Waker::noop();
+    play.world.wake_on(Kind::LEASES, waker);
+    play.wait(10.0);
+    assert_eq!(renewed(&play), "2026-11-23T10:16:50.000000Z");
+    let version = play.world.store.version();
+    play.wait(1000.0);
+    assert_eq!(play.world.store.version(), version);
+}

@@ -88,6 +88,23 @@ pub fn heartbeat(world: &mut World) {
     }
 }
 
+/// Plans the next heartbeat of nodes that are watched, unless one is planned.
+pub fn plan_heartbeat(world: &mut World) {
+    if !world.controllers.kubelets.beats {
+        world.controllers.kubelets.beats = true;
+        world.schedule_after(jiff::SignedDuration::from_secs(LEASE_PERIOD_S), Work::Heartbeat);
+    }
+}
+
+/// A heartbeat that was planned; the next one is planned only while somebody still watches.
+pub fn beat(world: &mut World) {
+    world.controllers.kubelets.beats = false;
+    heartbeat(world);
+    if world.is_watched(Kind::NODES) || world.is_watched(Kind::LEASES) {
+        plan_heartbeat(world);
+    }
+}
+
 /// The last multiple of `period_s` after `since` that is not in the future.
 fn last_beat(since: Timestamp, period_s: i64, now: Timestamp) -> Option<Timestamp> {
     let passed = now.duration_since(since).as_secs();

@@ -93,10 +93,8 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
     if has_status && kind != Kind::NODES {
         take_status(object, EMPTY_STATUS.get(&kind));
     }
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        if counts_generations(kind) {
-            metadata.insert("generation".to_owned(), json!(1));
-        }
+    if counts_generations(kind) {
+        object["metadata"]["generation"] = json!(1);
     }
     match kind {
         Kind::PODS => object["status"] = json!({ "phase": "Pending", "qosClass": quality(&object["spec"]) }),

@@ -287,10 +287,8 @@ fn unreadable_schedule(schedule: &str) -> Option<String> {
 pub fn update(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
     let (new_spec, old_spec) = (&object["spec"], &old["spec"]);
     match kind {
-        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::DAEMONSETS => {
-            if new_spec["selector"] != old_spec["selector"] {
-                bad_selector(errors, "spec.selector", &new_spec["selector"], "field is immutable");
-            }
+        Kind::DEPLOYMENTS | Kind::REPLICASETS | Kind::DAEMONSETS if new_spec["selector"] != old_spec["selector"] => {
+            bad_selector(errors, "spec.selector", &new_spec["selector"], "field is immutable");
         }
         Kind::STATEFULSETS => {
             const MAY: [&str; 7] =

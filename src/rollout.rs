@@ -6,6 +6,7 @@ mod completion;
 mod containers;
 pub mod deadline;
 pub mod delete;
+pub mod difference;
 pub mod env;
 pub mod history;
 pub mod image;

@@ -31,8 +31,19 @@ fn fault(shell: &Shell, name: &str, example: &Example) -> Option<String> {
 #[test]
 fn every_example_prints_what_it_says() {
     let examples: Vec<_> = functions::all().flat_map(|function| function.examples.iter().map(move |example| (function.name, example))).collect();
-    assert!(examples.len() > 50, "only {} examples were found", examples.len());
-    let faults: Vec<String> = examples.iter().filter_map(|(name, example)| fault(&Shell::simulated(0), name, example)).collect();
+    assert!(examples.len() > 100, "only {} examples were found", examples.len());
+    let faults = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for share in examples.chunks(examples.len().div_ceil(4)) {
+            let faults = &faults;
+            scope.spawn(move || {
+                for (name, example) in share {
+                    faults.lock().expect("not poisoned").extend(fault(&Shell::simulated(0), name, example));
+                }
+            });
+        }
+    });
+    let faults: Vec<String> = faults.into_inner().expect("not poisoned");
     assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), examples.len(), faults.join("\n"));
 }
 

@@ -89,6 +89,20 @@ pub(super) fn get(path: String, accept: &'static str, subject: Subject) -> Ask {
     Ask { method: Method::GET, path, accept, content: None, subject }
 }
 
+/// The request for a log.
+pub(super) fn log_ask(namespace: &str, pod: &str, options: &LogOptions, follow: bool) -> Result<Ask> {
+    let target = Target::new(&POD, Some(namespace), pod);
+    let path = Path::new(format!("{}/log", path_of(&target)?))
+        .maybe("container", options.container.as_deref())
+        .maybe("tailLines", options.tail.map(|lines| lines.to_string()))
+        .maybe("sinceSeconds", options.since_s.map(|seconds| seconds.to_string()))
+        .maybe("previous", options.previous.then_some("true"))
+        .maybe("follow", follow.then_some("true"));
+    let mut subject = about("get", "read the log of", &target);
+    subject.access = Some(("get", "pods/log".to_owned(), Some(namespace.to_owned())));
+    Ok(get(path.done(), "*/*", subject))
+}
+
 /// A list, page by page: the items, and the version of the store that they are of.
 pub(super) struct Listing {
     pub items: Vec<Value>,
@@ -177,15 +191,7 @@ impl Cluster {
     /// # Errors
     /// `invalid` when the container has not started, or one must be named (the message lists them); `not_found` for the pod.
     pub async fn logs(&self, namespace: &str, pod: &str, options: &LogOptions) -> Result<String> {
-        let target = Target::new(&POD, Some(namespace), pod);
-        let path = Path::new(format!("{}/log", path_of(&target)?))
-            .maybe("container", options.container.as_deref())
-            .maybe("tailLines", options.tail.map(|lines| lines.to_string()))
-            .maybe("sinceSeconds", options.since_s.map(|seconds| seconds.to_string()))
-            .maybe("previous", options.previous.then_some("true"));
-        let mut subject = about("get", "read the log of", &target);
-        subject.access = Some(("get", "pods/log".to_owned(), Some(namespace.to_owned())));
-        let bytes = self.ask(&get(path.done(), "*/*", subject)).await?;
+        let bytes = self.ask(&log_ask(namespace, pod, options, false)?).await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 

@@ -74,6 +74,8 @@ macro_rules! terms {
 }
 use terms;
 
+pub use apply::{desired, is_manifest};
+
 const CONTAINER: Opt = Opt { name: "container", kind: Kind::Text, summary: "only this container; default: all, init containers too" };
 const RETURNS: &str = "Change: verb, target, changed, dry_run, diff, generation";
 const WRITE_ERRORS: &[ErrorKind] =

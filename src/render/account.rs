@@ -247,6 +247,7 @@ pub(super) mod tests {
             owner: owner.to_owned(),
             template: Value::Null,
             completed: (!current).then_some(true),
+            changes: Vec::new(),
         }
     }
 

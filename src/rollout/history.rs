@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::change::{Change, Request};
 use super::completion::{self, Evidence};
+use super::difference;
 use super::object::{self, annotation, int, text};
 use super::template;
 use super::workload::{Kind, Snapshot, Workload};
@@ -40,6 +41,8 @@ pub struct Revision {
     pub template: Value,
     /// Whether its rollout is known to have completed; `None`: not known.
     pub completed: Option<bool>,
+    /// What is new in the template since the revision before, each a few words; empty for the oldest.
+    pub changes: Vec<String>,
 }
 
 /// A revision's number, its owner and its template, for the decisions of this floor.
@@ -116,10 +119,15 @@ pub(super) fn entries(snapshot: &Snapshot) -> Vec<Entry<'_>> {
 pub fn history(snapshot: &Snapshot, now: Timestamp) -> Vec<Revision> {
     let entries = entries(snapshot);
     let judgements = completion::judge(snapshot, &entries);
-    entries.iter().zip(judgements).map(|(entry, judgement)| revision_of(snapshot, entry, judgement.completed, now)).collect()
+    let befores = std::iter::once(None).chain(entries.iter().map(Some));
+    let revision = |((entry, judgement), before): ((&Entry, completion::Judgement), Option<&Entry>)| {
+        let changes = before.map(|before| difference::between(&before.template, &entry.template)).unwrap_or_default();
+        revision_of(snapshot, entry, judgement.completed, changes, now)
+    };
+    entries.iter().zip(judgements).zip(befores).map(revision).collect()
 }
 
-fn revision_of(snapshot: &Snapshot, entry: &Entry, completed: Option<bool>, now: Timestamp) -> Revision {
+fn revision_of(snapshot: &Snapshot, entry: &Entry, completed: Option<bool>, changes: Vec<String>, now: Timestamp) -> Revision {
     let owner = entry.owner;
     let (replicas, ready) = match snapshot.workload.kind() {
         Kind::Deployment => (int(&owner["status"]["replicas"]), int(&owner["status"]["readyReplicas"])),
@@ -141,6 +149,7 @@ fn revision_of(snapshot: &Snapshot, entry: &Entry, completed: Option<bool>, now:
         owner: entry.name().to_owned(),
         template: entry.template.clone(),
         completed,
+        changes,
     }
 }
 

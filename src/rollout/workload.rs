@@ -175,20 +175,24 @@ impl Workload {
 
     /// `spec.selector` as the label selector text that a list request takes.
     pub fn selector(&self) -> String {
-        let selector = &self.spec()["selector"];
-        let labels = selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", text(value)));
-        let expressions = items(&selector["matchExpressions"]).iter().map(|expression| {
-            let key = text(&expression["key"]);
-            let values = items(&expression["values"]).iter().map(text).collect::<Vec<_>>().join(",");
-            match text(&expression["operator"]) {
-                "In" => format!("{key} in ({values})"),
-                "NotIn" => format!("{key} notin ({values})"),
-                "DoesNotExist" => format!("!{key}"),
-                _ => key.to_owned(),
-            }
-        });
-        labels.chain(expressions).collect::<Vec<_>>().join(",")
+        label_selector(&self.spec()["selector"])
     }
+}
+
+/// A `LabelSelector`, or a plain map of labels as a Service has it, as the text that a list request takes.
+pub fn label_selector(selector: &Value) -> String {
+    let labels = selector["matchLabels"].as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", text(value)));
+    let expressions = items(&selector["matchExpressions"]).iter().map(|expression| {
+        let key = text(&expression["key"]);
+        let values = items(&expression["values"]).iter().map(text).collect::<Vec<_>>().join(",");
+        match text(&expression["operator"]) {
+            "In" => format!("{key} in ({values})"),
+            "NotIn" => format!("{key} notin ({values})"),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        }
+    });
+    labels.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
 #[derive(Clone, Copy)]

@@ -96,6 +96,15 @@ impl Session {
         }
     }
 
+    /// The object as the API server would make it: a dry run, which changes nothing and so needs no leave and leaves no trace.
+    ///
+    /// # Errors
+    /// What the API server answers.
+    pub fn rehearse(&self, change: &Change) -> Result<Value, Stop> {
+        let cluster = self.cluster()?;
+        self.wait(async { send(&cluster, change, true).await })
+    }
+
     /// The object after the change, with intent and outcome in the journal.
     fn written(&self, change: &Change, dry_run: bool) -> Result<Value, Stop> {
         if change.request == Request::Nothing {

@@ -87,12 +87,12 @@ impl Likeness {
     /// Managed fields are sorted by their times, which are each server's own: here they are told apart by who manages what.
     fn managed(&self, entries: &[Value]) -> Value {
         let key = |it: &Value| ["manager", "operation", "subresource", "apiVersion"].map(|key| it[key].as_str().unwrap_or_default()).join(" ");
-        let mut all = BTreeMap::new();
+        // One manager may have two entries: a size that it set through the scale before stands apart.
+        let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for entry in entries {
-            let before = all.insert(key(entry), self.of(entry));
-            assert!(before.is_none(), "two entries for one manager: {entries:?}");
+            all.entry(key(entry)).or_default().push(self.of(entry));
         }
-        serde_json::json!(all)
+        Value::Object(all.into_iter().map(|(key, entries)| (key, sorted(entries))).collect())
     }
 
     fn text(&self, text: &str) -> String {

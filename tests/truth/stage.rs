@@ -1,5 +1,7 @@
 //! What the scenarios stand on: workloads in short form, what becomes of them, and what happened on the way.
 
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses a part of it")]
+
 use serde_json::{Value, json};
 
 use super::server::{Answer, Server};

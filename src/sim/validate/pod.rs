@@ -247,7 +247,7 @@ fn common(errors: &mut Errors, field: &str, container: &Value, volumes: &BTreeSe
         errors.required(format!("{field}.image"), "");
     }
     if !matches!(text(container, "terminationMessagePolicy"), "File" | "FallbackToLogsOnError") {
-        errors.unsupported(format!("{field}.terminationMessagePolicy"), &container["terminationMessagePolicy"], &["FallbackToLogsOnError", "File"]);
+        errors.unsupported(format!("{field}.terminationMessagePolicy"), &container["terminationMessagePolicy"], &["File", "FallbackToLogsOnError"]);
     }
     ports(errors, &format!("{field}.ports"), &container["ports"]);
     environment(errors, field, container);

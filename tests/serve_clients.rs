@@ -60,7 +60,7 @@ async fn truth(served: &Served) -> Held {
 fn troubled(client: &str) -> Served {
     let served = served::shop(false);
     for fault in [
-        json!({ "drop_watch": "500ms", "chance": 90, "client": client }),
+        json!({ "drop_watch": "500ms", "client": client }),
         json!({ "gone": true, "verb": "watch", "chance": 10, "client": client }),
         json!({ "cut_before": true, "chance": 5, "client": client }),
         json!({ "unavailable": true, "chance": 5, "client": client }),
@@ -109,7 +109,7 @@ async fn disturb(served: &Served, client: &str) {
     let of_client = |it: &&Value| it["user_agent"].as_str().is_some_and(|it| it.contains(client));
     let asked: Vec<String> = requests.iter().filter(of_client).map(|it| format!("{} {} {} {}", it["at"], it["path"], it["query"], it["code"])).collect();
     let count = asked.iter().filter(|it| it.contains("watch=")).count();
-    assert!(count > 3, "the watches were to be dropped, and there were only {count}:\n{}", asked.join("\n"));
+    assert!(count > 1, "the watches were to be dropped, and there were only {count}:\n{}", asked.join("\n"));
 }
 
 /// Asks until the copy is what the cluster holds.

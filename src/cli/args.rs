@@ -152,15 +152,12 @@ pub struct Simulated {
     /// HTTP without TLS: whoever reaches the port may do all
     #[arg(long)]
     pub plain: bool,
-    /// Start from the manifests in FILE (a file or a directory), or from a state that --save kept
+    /// Start from the manifests in FILE (a file or a directory)
     #[arg(long, value_name = "FILE", conflicts_with = "demo")]
     pub with: Option<PathBuf>,
     /// Start from a small shop with a history: deploy/web, sts/db, ds/agent
     #[arg(long)]
     pub demo: bool,
-    /// Keep the whole state in FILE at the end, for --with
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<PathBuf>,
     /// How many nodes; without: 3, or none where no controllers run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=5000))]
     pub nodes: Option<u16>,

@@ -307,7 +307,10 @@ impl World {
             restore(&mut object, old, "uid");
         }
         restore(&mut object, old, "creationTimestamp");
-        object["metadata"].as_object_mut().map(|it| it.remove("selfLink"));
+        if !caller.dry_run {
+            // It is dropped on the way into the store.
+            object["metadata"].as_object_mut().map(|it| it.remove("selfLink"));
+        }
         if !old["metadata"]["deletionTimestamp"].is_null() {
             restore(&mut object, old, "deletionTimestamp");
         }

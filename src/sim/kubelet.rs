@@ -201,6 +201,10 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
 /// Begins to play a pod that was put on a node.
 fn take_over(world: &mut World, pod: &Arc<Value>) {
     let node = text(pod, &["spec", "nodeName"]).to_owned();
+    // Where there is no node, there is no kubelet.
+    if world.find(Kind::NODES, "", &node).is_none() {
+        return;
+    }
     let containers =
         [("initContainers", true), ("containers", false)].into_iter().flat_map(|(field, init)| list(&pod["spec"][field]).iter().map(move |spec| (spec, init)));
     let mut containers: Vec<Container> = containers.map(|(spec, init)| Container::new(world, spec, init)).collect();

@@ -157,7 +157,11 @@ impl World {
                 scale.clone()
             } else {
                 let mut changed = before.clone();
-                changed["spec"]["replicas"] = replicas.into();
+                // None is left out of a Scale, and what is not there has no owner.
+                match replicas {
+                    0 => drop(changed["spec"].as_object_mut().map(|it| it.remove("replicas"))),
+                    _ => changed["spec"]["replicas"] = replicas.into(),
+                }
                 apply::updated(ty, Some(&before), &changed, writer)
             };
             let entries = apply::scale::to_parent(&old, &noted, &kind.api_version());

@@ -393,7 +393,6 @@ fn outside(dice: &mut Dice, subject: Subject) -> Value {
             container(json!({ "image": "shop/solo:9" })),
             json!({ "spec": { "activeDeadlineSeconds": 1000 } }),
             json!({ "spec": { "tolerations": [{ "key": "new", "operator": "Exists" }] } }),
-            json!({ "spec": { "nodeName": "fake" } }),
             json!({ "spec": { "restartPolicy": "Never" } }),
             json!({ "spec": { "terminationGracePeriodSeconds": 7 } }),
             json!({ "spec": { "hostname": "x" } }),

@@ -21,17 +21,6 @@ pub fn spec(spec: &mut Value) {
     fill(spec, "securityContext", json!({}));
     fill(spec, "terminationGracePeriodSeconds", 30);
     fill(spec, "schedulerName", "default-scheduler");
-    if spec["hostNetwork"] == true {
-        for list in ["containers", "initContainers"] {
-            for container in present(spec, list) {
-                for port in present(container, "ports") {
-                    if port["hostPort"].is_null() {
-                        port["hostPort"] = port["containerPort"].clone();
-                    }
-                }
-            }
-        }
-    }
     // The two names of one field.
     if spec["serviceAccountName"].is_null() && !spec["serviceAccount"].is_null() {
         spec["serviceAccountName"] = spec["serviceAccount"].clone();
@@ -156,6 +145,21 @@ pub fn is_latest(image: &str) -> bool {
 
 /// What a pod has beyond a template.
 pub fn pod(spec: &mut Value) {
+    if spec["hostNetwork"] == true {
+        for list in ["containers", "initContainers"] {
+            for container in present(spec, list) {
+                for port in present(container, "ports") {
+                    if port["hostPort"].is_null() {
+                        port["hostPort"] = port["containerPort"].clone();
+                    }
+                }
+            }
+        }
+    }
+    // The server reads what is less than none as the least.
+    if spec["terminationGracePeriodSeconds"].as_i64().is_some_and(|it| it < 0) {
+        spec["terminationGracePeriodSeconds"] = 1.into();
+    }
     for list in ["containers", "initContainers"] {
         for container in present(spec, list) {
             for (key, value) in container["resources"]["limits"].as_object().cloned().into_iter().flatten() {

@@ -288,6 +288,37 @@ fn ports(errors: &mut Errors, field: &str, ports: &Value) {
     }
 }
 
+/// A field of a pod that its environment can show.
+fn field_path(errors: &mut Errors, field: &str, path: &str) {
+    const SHOWN: [&str; 9] = [
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "spec.nodeName",
+        "spec.serviceAccountName",
+        "status.hostIP",
+        "status.hostIPs",
+        "status.podIP",
+        "status.podIPs",
+    ];
+    const KNOWN: [&str; 5] = ["metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"];
+    let at = format!("{field}.fieldPath");
+    if let Some((base, key)) = path.strip_suffix("']").and_then(|it| it.split_once("['")) {
+        match base {
+            "metadata.annotations" => names::label_key(&key.to_lowercase()).into_iter().for_each(|it| errors.invalid(field, key.to_lowercase(), it)),
+            "metadata.labels" => errors.check(field, key, names::label_key),
+            _ => errors.invalid(at, path, format!("error converting fieldPath: field label does not support subscript: {path}")),
+        }
+        return;
+    }
+    let path = if path == "spec.host" { "spec.nodeName" } else { path };
+    if KNOWN.contains(&path) {
+        errors.unsupported(at, &path.into(), &SHOWN);
+    } else if !SHOWN.contains(&path) {
+        errors.invalid(at, path, format!("error converting fieldPath: field label not supported: {path}"));
+    }
+}
+
 fn environment(errors: &mut Errors, field: &str, container: &Value) {
     for (at, variable) in items(&container["env"]).iter().enumerate() {
         let field = format!("{field}.env[{at}]");
@@ -309,6 +340,9 @@ fn environment(errors: &mut Errors, field: &str, container: &Value) {
             };
             for key in needed.iter().filter(|key| text(value, key).is_empty()) {
                 errors.required(format!("{field}.valueFrom.{source}.{key}"), "");
+            }
+            if *source == "fieldRef" && !text(value, "fieldPath").is_empty() {
+                field_path(errors, &format!("{field}.valueFrom.fieldRef"), text(value, "fieldPath"));
             }
         }
         let detail = match sources.len() {

@@ -351,6 +351,12 @@ pub fn status(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
             "numberUnavailable",
             "collisionCount",
         ],
+        Kind::PODS => {
+            if let Some(generation) = status["observedGeneration"].as_i64().filter(|it| *it < 0) {
+                errors.invalid("status.observedGeneration", generation, "must be a non-negative integer");
+            }
+            return;
+        }
         _ => return,
     };
     for name in counts {

@@ -120,6 +120,19 @@ struct Clusters {
     namespace: Option<String>,
 }
 
+/// The context from before, which comes back.
+pub struct BorrowedContext {
+    session: Session,
+    before: (Option<Cluster>, Option<String>, Option<String>),
+}
+
+impl Drop for BorrowedContext {
+    fn drop(&mut self) {
+        let mut clusters = self.session.clusters();
+        (clusters.current, clusters.context, clusters.namespace) = std::mem::take(&mut self.before);
+    }
+}
+
 /// What a session is made of; see `Session::new`.
 pub struct Parts {
     /// For virtual time: a current-thread runtime with paused time, which `clock` follows.
@@ -327,6 +340,23 @@ impl Session {
         }
         clusters.namespace = None;
         Ok(())
+    }
+
+    /// Changes the context, and back when the returned value is dropped.
+    ///
+    /// # Errors
+    /// `not_found` for an unknown context; `usage` on a strand, since the others would be on that cluster too.
+    pub fn borrow_context(&self, name: &str) -> Result<BorrowedContext> {
+        if strand::is_one() {
+            return Err(Error::usage("another context cannot be used inside parallel or for_each_workload: their closures share one")
+                .hint("turn it round: on(context, || parallel(...))"));
+        }
+        let before = {
+            let clusters = self.clusters();
+            (clusters.current.clone(), clusters.context.clone(), clusters.namespace.clone())
+        };
+        self.use_context(name)?;
+        Ok(BorrowedContext { session: self.clone(), before })
     }
 
     /// Asks a yes-or-no question.

@@ -12,7 +12,7 @@ use rollsh::script::Ended;
 use rollsh::session::Halt;
 
 /// Examples that speak of the simulated cluster itself or of its virtual clock.
-const SIMULATED_ONLY: &[&str] = &["context", "contexts", "namespace", "now", "sleep", "delete", "assert_throws"];
+const SIMULATED_ONLY: &[&str] = &["context", "contexts", "namespace", "now", "sleep", "delete", "assert_throws", "on"];
 
 /// What examples of reading functions use to have something to read: they need a namespace of their own.
 const CHANGING: &[&str] = &["set_", "undo(", "pause(", "scale(", "apply(", "annotate(", "restart(", "checkpoint("];

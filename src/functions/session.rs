@@ -1,13 +1,15 @@
 //! Session: contexts, namespaces, handles, help.
 
 use rhai::Dynamic;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::{Call, Handle};
 use super::function::{Answer, Body, Example, Function, Group, Kind, Param};
+use super::show::{block, with_tables};
 use super::value::dynamic;
 use super::{find, help, nearest};
 use crate::error::{Error, ErrorKind};
+use crate::render::table::Table;
 
 pub const GROUP: Group = Group { name: "session", summary: "clusters, namespaces, workload handles, help", functions: FUNCTIONS };
 
@@ -117,6 +119,41 @@ const FUNCTIONS: &[Function] = &[
         },
     ),
     Function {
+        name: "on",
+        params: &[Param::new("context", Kind::Text), Param::new("body", Kind::Closure)],
+        options: &[],
+        returns: "what the closure returns",
+        summary: "Runs a closure against another cluster: the context and its namespace hold until it ends, however it ends.",
+        details: "Not inside parallel or for_each_workload, whose closures share one context.",
+        errors: &[ErrorKind::NotFound, ErrorKind::Usage, ErrorKind::Unreachable],
+        examples: &[Example {
+            script: r#"print(on("sim", || { use_namespace("kube-system"); namespace() }) + " " + namespace())"#,
+            prints: "kube-system default\n",
+        }],
+        source: "kubectl --context",
+        body: Body::Flow(|call| {
+            let body = call.closure("body").ok_or_else(|| Error::usage("on misses its body"))?;
+            let _back = call.session.borrow_context(&call.text("context").unwrap_or_default())?;
+            body.call(Vec::new())
+        }),
+    },
+    Function {
+        name: "journal",
+        params: &[],
+        options: &[],
+        returns: "array of maps, oldest first: id, time, user, host, context, server, target, verb, dry_run, change, template, result, error",
+        summary: "Lists the changes that were made from this machine, each with who, where, what and what came of it.",
+        details: "On a simulated cluster: of this session. result is done, failed, unknown (the answer was lost), or () when the process died in between. \
+                  What a change wrote into a Secret is left out.",
+        errors: &[ErrorKind::NotFound],
+        examples: &[Example {
+            script: r#"scale("deploy/web", 4); let e = journal()[-1]; print(`${e.verb} ${e.change.body.replicas} ${e.result}`)"#,
+            prints: "scale 4 done\n",
+        }],
+        source: "",
+        body: Body::Shell(journal),
+    },
+    Function {
         name: "help",
         params: &[Param::optional("name", Kind::Text)],
         options: &[],
@@ -129,6 +166,24 @@ const FUNCTIONS: &[Function] = &[
         body: Body::Shell(show_help),
     },
 ];
+
+fn journal(call: &Call) -> Answer {
+    let entries = call.session.journal().entries()?;
+    let rows: Vec<Value> = entries
+        .iter()
+        .map(|entry| {
+            let mut row = serde_json::to_value(&entry.intent).unwrap_or_default();
+            row["id"] = entry.id.into();
+            row["result"] = entry.outcome.as_ref().map_or(Value::Null, |outcome| outcome.result.as_str().into());
+            row["error"] = entry.outcome.as_ref().map_or(Value::Null, |outcome| outcome.error.clone());
+            row
+        })
+        .collect();
+    let columns = ["time", "user", "context", "target", "verb", "dry_run", "result"];
+    let cells = rows.iter().map(|row| columns.iter().map(|column| row[*column].clone()).collect());
+    let table = Table::of(&columns, cells.collect());
+    Ok(with_tables(call.session, Dynamic::from_array(rows.iter().map(dynamic).collect()), vec![block(table)]))
+}
 
 fn make_handle(call: &Call, kind: &'static str) -> Answer {
     let name = call.text("name").unwrap_or_default();

@@ -1,4 +1,6 @@
-//! Speak: output and formats.
+//! Speak: output, formats, files and the environment.
+
+use std::path::Path;
 
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
@@ -7,13 +9,13 @@ use super::call::Call;
 use super::function::{Answer, Body, Example, Function, Group, Kind, Param};
 use super::show::{self, block, with_tables};
 use super::value::{dynamic, json};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, file_reason};
 use crate::render::data;
 use crate::render::fault;
 use crate::render::screen::Text;
 use crate::render::table::Table;
 
-pub const GROUP: Group = Group { name: "speak", summary: "output and formats", functions: FUNCTIONS };
+pub const GROUP: Group = Group { name: "speak", summary: "output, formats, files", functions: FUNCTIONS };
 
 const VALUE: &[Param] = &[Param::new("value", Kind::Any)];
 const TEXT: &[Param] = &[Param::new("text", Kind::Text)];
@@ -134,7 +136,76 @@ const FUNCTIONS: &[Function] = &[
             Ok(Dynamic::UNIT)
         }),
     },
+    Function {
+        name: "read_file",
+        params: &[Param::new("path", Kind::Text)],
+        options: &[],
+        returns: "string",
+        summary: "Reads a text file.",
+        details: "A script needs --allow read or read=PATH.",
+        errors: &[ErrorKind::NotFound, ErrorKind::Denied, ErrorKind::Invalid],
+        examples: &[Example {
+            script: r#"try { read_file("/no/such/file") } catch (e) { print(`${e.kind}: ${e.path}`) }"#,
+            prints: "not_found: /no/such/file\n",
+        }],
+        source: "",
+        body: Body::Shell(read_file),
+    },
+    Function {
+        name: "write_file",
+        params: &[Param::new("path", Kind::Text), Param::new("text", Kind::Any)],
+        options: &[],
+        returns: "()",
+        summary: "Writes a text file, in place of what is there; a map or an array as JSON.",
+        details: "A script needs --allow write or write=PATH. The folder must be there.",
+        errors: &[ErrorKind::NotFound, ErrorKind::Denied],
+        examples: &[Example { script: r#"try { write_file("/no/such/folder/file", "x") } catch (e) { print(e.kind) }"#, prints: "not_found\n" }],
+        source: "",
+        body: Body::Shell(write_file),
+    },
+    Function {
+        name: "env",
+        params: &[Param::new("name", Kind::Text)],
+        options: &[],
+        returns: "string; () when it is not set",
+        summary: "Reads an environment variable.",
+        details: "A script needs --allow env or env=NAME.",
+        errors: &[ErrorKind::Denied],
+        examples: &[Example { script: r#"print(env("ROLLSH_NO_SUCH_VARIABLE") == ())"#, prints: "true\n" }],
+        source: "",
+        body: Body::Shell(|call| {
+            let name = call.text("name").unwrap_or_default();
+            call.session.policy().check_env(&name, "env")?;
+            Ok(std::env::var(&name).map_or(Dynamic::UNIT, Dynamic::from))
+        }),
+    },
 ];
+
+fn read_file(call: &Call) -> Answer {
+    let path = call.text("path").unwrap_or_default();
+    call.session.policy().check_read(Path::new(&path), "read_file")?;
+    match std::fs::read(&path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(text.into()),
+            Err(_) => Err(Error::invalid(format!("{path} is not text")).fact("path", path).into()),
+        },
+        Err(error) => Err(Error::not_found(format!("cannot read {path}: {}", file_reason(&error))).fact("path", path).into()),
+    }
+}
+
+fn write_file(call: &Call) -> Answer {
+    let path = call.text("path").unwrap_or_default();
+    call.session.policy().check_write(Path::new(&path), "write_file")?;
+    let given = call.arg("text").cloned().unwrap_or_default();
+    let text = if given.is_map() || given.is_array() { data::json(&json(&given)) } else { given.to_string() };
+    match std::fs::write(&path, text) {
+        Ok(()) => Ok(Dynamic::UNIT),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::not_found(format!("cannot write {path}: {}", file_reason(&error))).fact("path", path).into())
+        }
+        Err(error) => Err(Error::denied(format!("cannot write {path}: {}", file_reason(&error))).fact("path", path).into()),
+    }
+}
 
 fn table(call: &Call) -> Answer {
     let rows = call.arg("rows").cloned().unwrap_or_default();

@@ -37,6 +37,11 @@ pub(super) fn place() -> Place {
     PLACE.with_borrow(Clone::clone)
 }
 
+/// Whether this thread is a strand.
+pub(super) fn is_one() -> bool {
+    TURN.with_borrow(Option::is_some)
+}
+
 pub(super) fn shielded<T>(answered: u32, floor: u64, body: impl FnOnce() -> T) -> T {
     let before = place();
     PLACE.set(Place { path: before.path.clone(), answered, floor });

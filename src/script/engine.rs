@@ -10,7 +10,7 @@ use rhai::{
     Dynamic, Engine, EvalAltResult, FLOAT, FuncRegistration, INT, ImmutableString, Map, Module, NativeCallContext, OptimizationLevel, Position, RhaiFunc,
 };
 
-use super::resolve::Beside;
+use super::resolve::{Beside, Standard};
 use crate::error::Error;
 use crate::functions::call::{Call, Handle};
 use crate::functions::change::made_value;
@@ -58,6 +58,7 @@ pub fn engine(session: &Session, folder: Option<&Path>, args: &Map) -> Engine {
     });
 
     let mut resolvers = ModuleResolversCollection::new();
+    resolvers.push(Standard::default());
     if let Some(folder) = folder {
         resolvers.push(Beside::new(folder));
     }

@@ -1,4 +1,4 @@
-//! Modules beside the script: `import "lib/checks"` reads `lib/checks.rhai` in the script's folder, and nothing outside of it.
+//! Modules: the standard library inside the program (`import "std/canary"`), and those beside the script: `import "lib/checks"` reads `lib/checks.rhai` in the script's folder, and nothing outside of it.
 //!
 //! Rhai's own file resolver is not confined: it follows `..`, absolute paths and symbolic links anywhere.
 
@@ -9,6 +9,43 @@ use std::sync::{Mutex, PoisonError};
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 
 use crate::error::{Error, file_reason};
+
+/// The modules that ship inside the program.
+const STANDARD: &[(&str, &str)] = &[("std/canary", include_str!("../../stdlib/canary.rhai"))];
+
+/// Resolves modules of the standard library.
+#[derive(Default)]
+pub struct Standard {
+    loaded: Mutex<BTreeMap<String, Shared<Module>>>,
+}
+
+impl Standard {
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        STANDARD.iter().map(|(name, _)| *name)
+    }
+}
+
+impl ModuleResolver for Standard {
+    fn resolve(&self, engine: &Engine, _source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let name = path.strip_suffix(".rhai").unwrap_or(path);
+        let Some((name, text)) = STANDARD.iter().find(|(known, _)| *known == name) else {
+            if name.starts_with("std/") {
+                let names = Self::names().collect::<Vec<_>>().join(", ");
+                return Err(Error::not_found(format!("no module {path:?} in the standard library")).hint(format!("its modules: {names}")).into());
+            }
+            // The next resolver is asked.
+            return Err(EvalAltResult::ErrorModuleNotFound(path.to_owned(), position).into());
+        };
+        if let Some(module) = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).get(*name) {
+            return Ok(module.clone());
+        }
+        let mut ast = engine.compile(text).map_err(|error| Error::usage(format!("module {path:?} does not parse: {error}")))?;
+        ast.set_source(*name);
+        let module: Shared<Module> = Module::eval_ast_as_new(Scope::new(), &ast, engine)?.into();
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).insert((*name).to_owned(), module.clone());
+        Ok(module)
+    }
+}
 
 /// Resolves modules below one folder.
 pub struct Beside {

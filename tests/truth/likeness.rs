@@ -102,13 +102,15 @@ impl Likeness {
         if text.strip_prefix("fake-").unwrap_or(text).strip_prefix("node-").is_some_and(|it| it.bytes().all(|it| it.is_ascii_digit())) {
             return "<node>".to_owned();
         }
-        if text.starts_with("k:{\"ip\":\"10.244.") {
+        if ["10.244.", "172.18.", "127.0.0."].iter().any(|it| text.strip_prefix("k:{\"ip\":\"").is_some_and(|ip| ip.starts_with(it))) {
             return "k:{ip}".to_owned();
         }
         // What follows are the server's own types, field by field: the simulator tells what is wrong, not how the types differ.
         let text =
             ["\n@@ ", "patch: Invalid value: \"{", "Invalid value: \"{\\\"apiVersion"].iter().fold(text, |text, it| text.split(it).next().unwrap_or_default());
-        let mut text = text.trim_end().to_owned();
+        // Of several faults the last may be cut with what follows it.
+        let text = if text.contains("pod updates may not change fields") { text.trim_end_matches([']', '\n', ' ']) } else { text };
+        let mut text = text.to_owned();
         if let (Some(from), true) = (text.find("in record ("), text.contains("ResourceVersion")) {
             let end = text[from..].find(')').map_or(text.len(), |end| from + end);
             text.replace_range(from..end, "in record (<resourceVersion>");

@@ -16,7 +16,7 @@ const TAIL: u64 = 64 << 10;
 pub(super) fn append(path: &Path, make: impl FnOnce(u64) -> Value) -> Result<u64> {
     write(path, make).map_err(|error| {
         Error::denied(format!("cannot write the journal {}: {error}", path.display()))
-            .hint("no change is made that cannot be written down: free some space, or mend the permissions of the file and its directory")
+            .hint("free some space, or mend the permissions of the file and its directory")
             .source(error)
     })
 }

@@ -19,6 +19,12 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
+/// The name that was asked for: a generated one is made only after admission.
+fn asked_name(metadata: &Value) -> &str {
+    let (name, base) = (text(metadata, "name"), text(metadata, "generateName"));
+    if !base.is_empty() && name.starts_with(base) { base } else { name }
+}
+
 /// Whether something may be made in a namespace.
 ///
 /// # Errors
@@ -80,7 +86,7 @@ fn service_account(world: &mut World, pod: &mut Value) -> Result<()> {
     // The real server waits a moment for the account of a namespace that was just made; here it comes as soon as the controllers run.
     if found.is_none() && account != "default" {
         let why = format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
-        return Err(Failure::forbidden(Kind::PODS, text(&pod["metadata"], "name"), &why));
+        return Err(Failure::forbidden(Kind::PODS, asked_name(&pod["metadata"]), &why));
     }
     let spec = &mut pod["spec"];
     spec["serviceAccountName"] = account.as_str().into();
@@ -152,7 +158,7 @@ fn priority(pod: &mut Value) -> Result<()> {
         "system-node-critical" => 2_000_001_000,
         other => {
             let why = format!("no PriorityClass with name {other} was found");
-            return Err(Failure::forbidden(Kind::PODS, text(&pod["metadata"], "name"), &why));
+            return Err(Failure::forbidden(Kind::PODS, asked_name(&pod["metadata"]), &why));
         }
     };
     spec["priority"] = value.into();

@@ -171,7 +171,8 @@ impl World {
     pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, entries: Entries) -> Result<Arc<Value>> {
         let mut object = self.read(kind, object)?;
         let kind = kind.stored();
-        if !text(&object, "resourceVersion").is_empty() {
+        // What is no version is passed over.
+        if text(&object, "resourceVersion").parse::<u64>().is_ok_and(|it| it != 0) {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         let namespace = text(&object, "namespace").to_owned();

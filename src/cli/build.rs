@@ -84,7 +84,7 @@ fn state(global: &Global) -> Option<PathBuf> {
     if global.sim.is_some() {
         return None;
     }
-    // Who has no home may still look; a change needs a place that can be written.
+    // Who has no home may still look and change; the journal then goes where root can write, or says that it cannot be written.
     let folder = etcetera::choose_base_strategy().map(|strategy| strategy.state_dir().unwrap_or_else(|| strategy.data_dir()));
     Some(folder.unwrap_or_else(|_| PathBuf::from("/var/lib")).join("rollsh"))
 }

@@ -209,7 +209,7 @@ pub fn arguments(given: &[String]) -> Map {
     args
 }
 
-/// Kept so that an embedder's JSON becomes `args` too.
+/// A map from JSON as a script's `args`.
 pub fn arguments_of(value: &serde_json::Value) -> Map {
     dynamic(value).try_cast::<Map>().unwrap_or_default()
 }

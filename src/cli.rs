@@ -8,6 +8,7 @@ mod records;
 mod run;
 mod signals;
 mod sim;
+mod simulate;
 mod test;
 
 use std::process::ExitCode;

@@ -3,9 +3,11 @@
 pub mod check;
 pub mod engine;
 pub mod fault;
+mod many;
 pub mod resolve;
 pub mod run;
 pub mod tester;
+pub mod worlds;
 
 pub use fault::Fault;
 pub use run::{Ended, Host};

@@ -259,3 +259,47 @@ fn a_journal_that_cannot_be_written_is_told_and_stops_no_change() {
     ends(&output, 0, "this change is not in the journal");
     assert_eq!(out(&output), "true\n");
 }
+
+#[test]
+fn the_reference_comes_as_text_markdown_data_and_definitions_for_editors() {
+    assert!(out(&run(&["functions", "undo"])).starts_with("undo(target"));
+    let json: serde_json::Value = serde_json::from_str(&out(&run(&["functions", "--format", "json"]))).expect("JSON");
+    let undo = json.as_array().expect("an array").iter().find(|it| it["name"] == "undo").expect("undo");
+    assert_eq!((&undo["access"], &undo["group"]), (&"change".into(), &"change".into()));
+    assert!(out(&run(&["functions", "--format", "markdown", "wait"])).contains("| `timeout` |"));
+    let definitions = out(&run(&["functions", "--format", "rhai"]));
+    assert!(definitions.starts_with("module static;\n") && definitions.contains("\nfn get_rs() -> Array;\n"), "{definitions}");
+    ends(&run(&["functions", "undoo", "--format", "json"]), 2, "undo");
+}
+
+#[test]
+fn a_simulation_tells_what_a_script_did_in_many_worlds_and_one_seed_gives_one_world() {
+    let script = "scripts/conditional_rollback.rhai";
+    let words = ["simulate", script, "--seeds", "6", "--faults", "image,conflict", "--target", "deploy/web", "--image", "web=shop/web:9"];
+    let json = [&["-o", "json"], &words[..]].concat();
+    let (first, second) = (out(&run(&json)), out(&run(&json)));
+    assert_eq!(first, second);
+    let worlds: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    let worlds = worlds.as_array().expect("an array");
+    assert_eq!(worlds.len(), 6);
+    for world in worlds {
+        let crashed = world["stdout"].as_str().is_some_and(|text| text.contains("taken back"));
+        assert_eq!(world["exit_code"] == 6, crashed, "{world}");
+    }
+    let output = run(&words);
+    ends(&output, 0, "");
+    assert!(out(&output).contains("in 6 worlds") && out(&output).contains("set_image done"), "{}", out(&output));
+    ends(&run(&["simulate", script, "--faults", "conflikt"]), 2, "no fault \"conflikt\"");
+}
+
+#[test]
+fn a_simulation_names_the_worlds_in_which_the_exit_code_lies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (script, page) = (folder.path().join("hasty.rhai"), folder.path().join("worlds.html"));
+    std::fs::write(&script, "set_image(\"deploy/web\", \"web=shop/web:9\"); // <no wait>\n").expect("written");
+    let output = rollsh().args(["simulate", "--seeds", "1", "--faults", "none", "--html"]).arg(&page).arg(&script).output().expect("it starts");
+    ends(&output, 1, "");
+    assert!(out(&output).contains("seed 0  exit 0  ended as done and left deployment/web"), "{}", out(&output));
+    let html = std::fs::read_to_string(&page).expect("written");
+    assert!(html.contains("ended as done and left deployment/web") && !html.contains("<script"), "{html}");
+}

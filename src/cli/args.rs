@@ -123,10 +123,27 @@ pub enum Command {
         #[arg(long, value_name = "N")]
         jobs: Option<usize>,
     },
+    /// Run a script in many seeded simulated worlds in which things go wrong, and tell what it did in them
+    ///
+    /// What follows FILE is the script's, as with run, except for the options of this command. The worlds start with the small shop, or with the manifests of
+    /// --sim=FILE; their seeds count up from --seed; --timeout limits the simulated time of a run (default 24h). Exit code 1 when a world is of concern:
+    /// an error that nothing caught, a run that did not end, an exit code of 0 or 6 with a changed workload that is not complete.
+    Simulate {
+        #[command(flatten)]
+        worlds: Worlds,
+        /// The script
+        file: PathBuf,
+        /// Arguments for the script
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// The reference of the script functions
     Functions {
         /// One of them
         name: Option<String>,
+        /// How it is printed; rhai is a definition file for editors
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Reference,
     },
     /// List the audit journal and verify its chain
     Journal,
@@ -139,6 +156,19 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Worlds {
+    /// How many worlds
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub seeds: u64,
+    /// What may go wrong: all, none, or a list of image, conflict, unavailable, throttle, slow, drop_watch, gone, cut, rival, forbid, node_down
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    pub faults: String,
+    /// Write all worlds as a page of HTML
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -190,6 +220,15 @@ pub enum Format {
     Text,
     Json,
     Yaml,
+}
+
+/// What the reference of the functions is printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Reference {
+    Text,
+    Markdown,
+    Json,
+    Rhai,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

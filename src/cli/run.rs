@@ -7,15 +7,15 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use rhai::Map;
 
-use super::args::{Args, Command, Global};
+use super::args::{Args, Command, Global, Reference};
 use super::build::{self, Use};
-use super::{end, records, sim, test};
+use super::{end, records, sim, simulate, test};
 use crate::error::{Error, Result, file_reason};
 use crate::functions::{self, help, nearest};
 use crate::render::screen::Screen;
 use crate::repl;
 use crate::script::engine::{STACK_SIZE, arguments};
-use crate::script::{Ended, Host, check};
+use crate::script::{Ended, Fault, Host, check};
 
 /// Runs the command, on a thread with the stack that deep scripts need.
 pub fn run(args: Args) -> ExitCode {
@@ -51,10 +51,11 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         Some(Command::Check { files }) => check_files(screen, &files),
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
         Some(Command::Test { paths, junit, filter, jobs }) => test::run(global, screen, &test::Wanted { paths, junit, filter, jobs }),
+        Some(Command::Simulate { file, args, worlds }) => simulate::run(global, screen, &simulate::Wanted::new(file, args, worlds)?),
         Some(Command::Journal) => records::journal(global, screen),
         Some(Command::Recover) => records::recover(global, screen),
-        Some(Command::Functions { name }) => {
-            screen.print_line(&reference(name.as_deref())?);
+        Some(Command::Functions { name, format }) => {
+            screen.print_line(&reference(name.as_deref(), format)?);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Completions { shell }) => {
@@ -72,10 +73,16 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
     }
 }
 
-fn reference(name: Option<&str>) -> Result<String> {
-    let Some(name) = name else { return Ok(help::overview()) };
+fn reference(name: Option<&str>, format: Reference) -> Result<String> {
+    let format = match format {
+        Reference::Text => help::Format::Text,
+        Reference::Markdown => help::Format::Markdown,
+        Reference::Json => help::Format::Json,
+        Reference::Rhai => help::Format::Rhai,
+    };
+    let Some(name) = name else { return Ok(help::reference(format, None)) };
     if let Some(function) = functions::find(name) {
-        return Ok(help::about(function));
+        return Ok(help::reference(format, Some(function)));
     }
     let error = Error::usage(format!("no function {name:?}"));
     Err(match nearest(name, functions::all().map(|function| function.name)) {
@@ -106,8 +113,7 @@ fn check_files(screen: &Screen, files: &[PathBuf]) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for file in files {
         let text = read_script(file)?;
-        let host = Host::new(&build::without_cluster(screen.clone())?, Some(&folder_of(file)), &Map::new());
-        for problem in check::all(host.engine(), &file.display().to_string(), &text) {
+        for problem in problems(screen, file, &text)? {
             screen.warn(&problem.text(&text));
             code = ExitCode::from(2);
         }
@@ -115,12 +121,18 @@ fn check_files(screen: &Screen, files: &[PathBuf]) -> Result<ExitCode> {
     Ok(code)
 }
 
-fn read_script(file: &Path) -> Result<String> {
+/// What is wrong with a script, found without a cluster.
+pub fn problems(screen: &Screen, file: &Path, text: &str) -> Result<Vec<Fault>> {
+    let host = Host::new(&build::without_cluster(screen.clone())?, Some(&folder_of(file)), &Map::new());
+    Ok(check::all(host.engine(), &file.display().to_string(), text))
+}
+
+pub fn read_script(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).map_err(|error| Error::usage(format!("cannot read {}: {}", file.display(), file_reason(&error))))
 }
 
 /// A script on standard input has no folder; it works in the current one.
-fn folder_of(file: &Path) -> PathBuf {
+pub fn folder_of(file: &Path) -> PathBuf {
     match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

@@ -1,9 +1,39 @@
-//! The reference as text, from the table of functions.
+//! The reference, from the table of functions: as text here, in other formats below.
+
+mod definition;
+mod json;
+mod markdown;
 
 use std::fmt::Write;
 
 use super::function::Function;
 use super::{GROUPS, all};
+use crate::render::data;
+
+/// What the reference can be printed as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Markdown,
+    Json,
+    /// A definition file for editors.
+    Rhai,
+}
+
+/// The whole reference, or one function of it.
+pub fn reference(format: Format, function: Option<&'static Function>) -> String {
+    let group = |function: &Function| GROUPS.iter().find(|group| group.functions.iter().any(|it| it.name == function.name));
+    match (format, function) {
+        (Format::Text, None) => overview(),
+        (Format::Text, Some(function)) => about(function),
+        (Format::Markdown, None) => markdown::page(GROUPS),
+        (Format::Markdown, Some(function)) => markdown::section(function).trim_end().to_owned(),
+        (Format::Json, None) => data::json(&json::list(GROUPS)),
+        (Format::Json, Some(function)) => group(function).map_or_else(String::new, |group| data::json(&json::one(group, function))),
+        (Format::Rhai, None) => definition::file(all()),
+        (Format::Rhai, Some(function)) => definition::file(std::iter::once(function)),
+    }
+}
 
 /// All functions by group, a line each.
 pub fn overview() -> String {

@@ -115,6 +115,11 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a captured stream holds so far.
 pub type Captured = Arc<Mutex<Vec<u8>>>;
 
+/// Takes out what a captured stream holds.
+pub fn captured_text(captured: &Captured) -> String {
+    String::from_utf8_lossy(&std::mem::take(&mut *lock(captured))).into_owned()
+}
+
 /// Results to one sink, all else to the other. Clones share the live region.
 #[derive(Clone)]
 pub struct Screen {

@@ -43,6 +43,19 @@ pub enum Phase {
     Missing,
 }
 
+impl Phase {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Unobserved => "unobserved",
+            Phase::Progressing => "progressing",
+            Phase::Complete => "complete",
+            Phase::Paused => "paused",
+            Phase::Stalled => "stalled",
+            Phase::Missing => "missing",
+        }
+    }
+}
+
 /// The Status of CONTRACT 4.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Status {

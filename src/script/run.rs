@@ -21,6 +21,20 @@ pub enum Ended {
     Failed(Fault),
 }
 
+impl Ended {
+    /// The exit code that a run with this end has.
+    pub fn exit_code(&self) -> i64 {
+        match self {
+            Ended::Value(_) => 0,
+            Ended::Halted(Halt::Exit(code)) => *code,
+            Ended::Halted(Halt::Deadline(_)) => 124,
+            Ended::Halted(Halt::Interrupted) => 130,
+            Ended::Halted(Halt::Terminated) => 143,
+            Ended::Failed(fault) => i64::from(fault.exit_code()),
+        }
+    }
+}
+
 /// An engine with its session and what a prompt has defined so far.
 pub struct Host {
     engine: Engine,

@@ -2,19 +2,18 @@
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rhai::{Dynamic, Map, Scope};
 use serde_json::Value;
 
-use super::check;
-use super::engine::{STACK_SIZE, arguments, arguments_of};
+use super::engine::{arguments, arguments_of};
 use super::fault::Fault;
 use super::run::{Ended, Host};
+use super::{check, many};
 use crate::error::{Error, Result, file_reason};
 use crate::functions::value::halt;
-use crate::render::screen::{Captured, Screen};
+use crate::render::screen::{Screen, captured_text};
 use crate::session::{Halt, Interrupts, Policy, RanScript, Session, Settings};
 use crate::sim::Options;
 
@@ -68,25 +67,7 @@ pub fn test(plan: &Plan) -> Result<Vec<Tested>> {
             }
         }
     }
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<Option<Tested>>> = Mutex::new(vec![None; tests.len()]);
-    std::thread::scope(|scope| -> Result<()> {
-        let mut workers = Vec::new();
-        for _ in 0..plan.jobs.clamp(1, tests.len().max(1)) {
-            let work = || {
-                while plan.interrupts.raised().is_none() {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((file, name)) = tests.get(index) else { break };
-                    let tested = one(plan, file, name);
-                    results.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(tested);
-                }
-            };
-            let worker = std::thread::Builder::new().name("test".to_owned()).stack_size(STACK_SIZE).spawn_scoped(scope, work);
-            workers.push(worker.map_err(|error| Error::script(format!("cannot start a thread: {error}")))?);
-        }
-        Ok(())
-    })?;
-    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect())
+    many::each(&tests, plan.jobs, &plan.interrupts, |(file, name)| one(plan, file, name))
 }
 
 /// The test files below the paths, in the order of their names.
@@ -158,7 +139,7 @@ fn one(plan: &Plan, file: &File, name: &str) -> Tested {
         }
         Err(error) => tested.failure = Some(error.message().to_owned()),
     }
-    (tested.stdout, tested.stderr) = (taken(&out), taken(&err));
+    (tested.stdout, tested.stderr) = (captured_text(&out), captured_text(&err));
     tested
 }
 
@@ -190,18 +171,10 @@ fn runner(folder: Option<PathBuf>) -> crate::session::Runner {
         let (screen, out, err) = Screen::captured();
         let inner = session.beside(Settings::default(), Policy { all: true, yes: true, ..Policy::default() }, screen);
         let ended = Host::new(&inner, folder_of(&path).as_deref(), &script_arguments(args)?).run(file, &text);
-        let exit_code = match &ended {
-            Ended::Value(_) => 0,
-            Ended::Halted(Halt::Exit(code)) => *code,
-            Ended::Halted(Halt::Deadline(_)) => 124,
-            Ended::Halted(Halt::Interrupted) => 130,
-            Ended::Halted(Halt::Terminated) => 143,
-            Ended::Failed(fault) => {
-                inner.screen().warn(&fault.text(&text));
-                i64::from(fault.exit_code())
-            }
-        };
-        Ok(RanScript { exit_code, stdout: taken(&out), stderr: taken(&err) })
+        if let Ended::Failed(fault) = &ended {
+            inner.screen().warn(&fault.text(&text));
+        }
+        Ok(RanScript { exit_code: ended.exit_code(), stdout: captured_text(&out), stderr: captured_text(&err) })
     })
 }
 
@@ -219,10 +192,6 @@ fn script_arguments(given: &Value) -> Result<Map> {
         }
         _ => Err(Error::usage("the arguments of run must be an array of words or a map")),
     }
-}
-
-fn taken(buffer: &Captured) -> String {
-    String::from_utf8_lossy(&std::mem::take(&mut *buffer.lock().unwrap_or_else(PoisonError::into_inner))).into_owned()
 }
 
 fn folder_of(file: &Path) -> Option<PathBuf> {

@@ -11,6 +11,7 @@ mod base64;
 mod body;
 mod bootstrap;
 pub mod controllers;
+mod custom;
 mod defaults;
 mod delete;
 mod discovery;

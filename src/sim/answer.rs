@@ -195,8 +195,7 @@ impl std::error::Error for Cut {}
 /// # Errors
 /// `Cut` where a fault ends the connection.
 pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>, Cut> {
-    let (route, watched) = route(&asked.path);
-    let known = sim.with(|world| authenticate(world, &mut asked));
+    let (known, (route, watched)) = sim.with(|world| (authenticate(world, &mut asked), route(world, &asked.path)));
     let asked = &asked;
     let decision = sim.with(|world| fault::before(world, &facts(asked, &route, watched)));
     if !decision.delay.is_zero() {
@@ -254,29 +253,30 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
     }
-    let any_method = matches!(route, Route::NoResource | Route::Nothing | Route::Health | Route::Groups);
+    let any_method = matches!(route, Route::NoResource | Route::NoPart { .. } | Route::Nothing | Route::Health | Route::Groups);
     if !asked.is_read() && !any_method {
         return Err(Failure::not_allowed());
     }
     let plain = |value: Value| Ok(Answer::ok(negotiate::write(&value, Form { shape: negotiate::Shape::Object, ..asked.form()? })));
     let aggregated = |core: bool| {
-        let (bytes, _) = negotiate::write(&discovery::aggregated(core), Form::default());
+        let (bytes, _) = negotiate::write(&discovery::aggregated(world, core), Form::default());
         Ok(Answer::ok((bytes, negotiate::AGGREGATED)))
     };
     match route {
         Route::Place(_) | Route::NoResource => Err(Failure::no_such_path()),
+        Route::NoPart { kind, name } => Err(Failure::not_found(kind, &name)),
         Route::Nothing => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
-        Route::Paths => plain(discovery::paths()),
+        Route::Paths => plain(discovery::paths(world)),
         Route::Version => plain(discovery::version()),
         Route::Health => Ok(Answer::text(StatusCode::OK, if asked.query.get("verbose").is_some() { "[+]ping ok\nhealthz check passed\n" } else { "ok" })),
         Route::CoreVersions if negotiate::wants_aggregated(&asked.accept) => aggregated(true),
         Route::Groups if negotiate::wants_aggregated(&asked.accept) => aggregated(false),
         Route::CoreVersions => plain(discovery::core_versions()),
-        Route::Groups => plain(discovery::groups()),
-        Route::Group(group) => plain(discovery::group(&group)),
-        Route::Resources { group, version } => plain(discovery::resources(&group, &version)),
-        Route::OpenApi => plain(openapi::index()),
-        Route::OpenApiDocument { group, version } => plain(openapi::document(&group, &version)),
+        Route::Groups => plain(discovery::groups(world)),
+        Route::Group(group) => plain(discovery::group(world, &group)),
+        Route::Resources { group, version } => plain(discovery::resources(world, &group, &version)),
+        Route::OpenApi => plain(openapi::index(world)),
+        Route::OpenApiDocument { group, version } => plain(openapi::document(world, &group, &version)),
         // It is served as protobuf only, and protobuf is not spoken here; JSON is refused by the real server too.
         Route::OpenApiV2 => Err(Failure::not_acceptable("the simulated cluster does not serve /openapi/v2; use /openapi/v3")),
     }

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::custom;
 use super::kinds::{DISCOVERY, Kind};
+use super::world::World;
 
 /// What `/version` answers.
 pub fn version() -> Value {
@@ -14,9 +16,12 @@ pub fn version() -> Value {
 }
 
 /// The aggregated form of `/api` or `/apis`.
-pub fn aggregated(core: bool) -> Value {
+pub fn aggregated(world: &World, core: bool) -> Value {
     let is_core = |group: &&Value| group["metadata"]["name"].is_null() == core;
-    let groups: Vec<&Value> = DISCOVERY["groups"].as_array().into_iter().flatten().filter(is_core).collect();
+    let mut groups: Vec<Value> = DISCOVERY["groups"].as_array().into_iter().flatten().filter(is_core).cloned().collect();
+    if !core {
+        groups.extend(custom::discovery::groups(&world.customs));
+    }
     json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": groups })
 }
 
@@ -24,35 +29,37 @@ pub fn core_versions() -> Value {
     json!({ "kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1:443" }] })
 }
 
-pub fn groups() -> Value {
+pub fn groups(world: &World) -> Value {
     let mut names: Vec<&str> = Vec::new();
     for kind in DISCOVERY["groups"].as_array().into_iter().flatten().filter_map(|it| it["metadata"]["name"].as_str()) {
         names.push(kind);
     }
-    let groups: Vec<Value> = names.into_iter().map(entry).collect();
+    names.extend(world.customs.groups());
+    let groups: Vec<Value> = names.into_iter().map(|group| entry(world, group)).collect();
     json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": groups })
 }
 
-fn entry(group: &str) -> Value {
+fn entry(world: &World, group: &str) -> Value {
     let all = DISCOVERY["groups"].as_array().into_iter().flatten();
     let versions: Vec<Value> = all
         .filter(|it| it["metadata"]["name"] == group)
         .flat_map(|it| it["versions"].as_array().into_iter().flatten())
         .filter_map(|it| it["version"].as_str())
+        .chain(world.customs.versions(group))
         .map(|version| json!({ "groupVersion": format!("{group}/{version}"), "version": version }))
         .collect();
     json!({ "name": group, "preferredVersion": versions.first(), "versions": versions })
 }
 
-pub fn group(group: &str) -> Value {
-    let mut entry = entry(group);
+pub fn group(world: &World, group: &str) -> Value {
+    let mut entry = entry(world, group);
     entry["kind"] = "APIGroup".into();
     entry["apiVersion"] = "v1".into();
     entry
 }
 
 /// The resources of one group version, subresources among them.
-pub fn resources(group: &str, version: &str) -> Value {
+pub fn resources(world: &World, group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
     let mut kinds: Vec<Kind> = Kind::all().filter(|it| it.group() == group && it.version() == version).collect();
     kinds.sort_by_key(|it| it.plural());
@@ -79,14 +86,15 @@ pub fn resources(group: &str, version: &str) -> Value {
             resources.push(resource);
         }
     }
+    resources.extend(custom::discovery::resources(&world.customs, group, version));
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources })
 }
 
 /// What `/` lists.
-pub fn paths() -> Value {
+pub fn paths(world: &World) -> Value {
     let mut paths = vec!["/api".to_owned(), "/api/v1".to_owned(), "/apis".to_owned(), "/apis/".to_owned()];
-    for kind in Kind::all().filter(|it| !it.group().is_empty()) {
+    for kind in world.kinds().filter(|it| !it.group().is_empty()) {
         paths.push(format!("/apis/{}", kind.group()));
         paths.push(format!("/apis/{}", kind.api_version()));
     }

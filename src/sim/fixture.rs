@@ -59,7 +59,7 @@ fn create(world: &mut World, mut object: Value) -> Result<()> {
     let words = |field: &Value| field.as_str().unwrap_or_default().to_owned();
     let (version, kind) = (words(&object["apiVersion"]), words(&object["kind"]));
     let name = words(&object["metadata"]["name"]);
-    let served = Kind::of(&version, &kind).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no kind {kind:?} in version {version:?} is served")))?;
+    let served = world.kind_of(&version, &kind).ok_or_else(|| Error::new(ErrorKind::Invalid, format!("no kind {kind:?} in version {version:?} is served")))?;
     if served.namespaced() && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = Value::from("default");
     }

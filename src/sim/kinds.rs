@@ -2,14 +2,20 @@
 //!
 //! A kind is data; what is particular to some kinds stands in `defaults`, `validate`, `strategy` and `cells`.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::LazyLock;
 
 use serde_json::Value;
 
-/// A served resource: an index into the table of kinds. Cheap to copy; ordered as the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind(u16);
+mod interned;
+
+/// A resource: an index into the table of built-in kinds, or into the names of custom ones. Cheap to copy; ordered as the table, then by group, version and
+/// plural.
+///
+/// A custom kind is a name and no more: whether a cluster serves it, and what it looks like there, is that cluster's own (`custom`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kind(u32);
 
 /// What discovery says about a resource.
 #[derive(Debug)]
@@ -26,6 +32,13 @@ pub struct Facts {
     pub subresources: Vec<SubresourceFacts>,
     /// The name of its type in `schemas.json`, if it has one there.
     pub schema: Option<String>,
+}
+
+impl Facts {
+    /// What tells custom kinds apart.
+    fn names(&self) -> (&str, &str, &str, &str, bool) {
+        (&self.group, &self.version, &self.plural, &self.kind, self.namespaced)
+    }
 }
 
 #[derive(Debug)]
@@ -117,7 +130,7 @@ macro_rules! named {
     ($($name:ident $group:literal $version:literal $plural:literal,)*) => {
         /// The kinds that code names, in the order of their constants.
         const NAMED: &[(&str, &str, &str)] = &[$(($group, $version, $plural)),*];
-        named!(@ 0u16; $($name)*);
+        named!(@ 0u32; $($name)*);
     };
     (@ $at:expr; $name:ident $($rest:ident)*) => {
         impl Kind { pub const $name: Kind = Kind($at); }
@@ -172,32 +185,60 @@ named! {
     TOKENREVIEWS "authentication.k8s.io" "v1" "tokenreviews",
 }
 
+/// The bit that tells custom kinds from built-in ones.
+const CUSTOM: u32 = 1 << 31;
+
+impl Ord for Kind {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // The numbers of custom kinds are those in which the process met them, which must not decide what a cluster does first.
+        match (self.is_custom(), other.is_custom()) {
+            (true, true) if self != other => self.facts().names().cmp(&other.facts().names()),
+            _ => self.0.cmp(&other.0),
+        }
+    }
+}
+
+impl PartialOrd for Kind {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Kind {
     pub fn facts(self) -> &'static Facts {
-        &TABLE[usize::from(self.0)]
+        if self.is_custom() { interned::facts(self.0 & !CUSTOM) } else { &TABLE[self.0 as usize] }
     }
 
-    /// All kinds, the named ones first.
+    /// All built-in kinds, the named ones first. What a cluster serves is `World::kinds`.
     pub fn all() -> impl Iterator<Item = Kind> {
-        (0..TABLE.len()).map(|at| Kind(u16::try_from(at).expect("some hundred kinds")))
+        (0..TABLE.len()).map(|at| Kind(u32::try_from(at).expect("some hundred kinds")))
+    }
+
+    /// The custom kind of these names: with a version as one version of it is served, without as its objects are kept.
+    pub fn custom(group: &str, version: &str, plural: &str, kind: &str, namespaced: bool) -> Kind {
+        Kind(CUSTOM | interned::number(group, version, plural, kind, namespaced))
+    }
+
+    pub const fn is_custom(self) -> bool {
+        self.0 & CUSTOM != 0
     }
 
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        if self.is_custom() { TABLE.len() + (self.0 & !CUSTOM) as usize } else { self.0 as usize }
     }
 
-    /// The kind that is served under this path.
+    /// The built-in kind that is served under this path.
     pub fn served(group: &str, version: &str, plural: &str) -> Option<Kind> {
         Self::all().find(|it| it.group() == group && it.version() == version && it.plural() == plural)
     }
 
-    /// The kind of an object's `apiVersion` and `kind`.
+    /// The built-in kind of an object's `apiVersion` and `kind`.
     pub fn of(api_version: &str, kind: &str) -> Option<Kind> {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Self::all().find(|it| it.group() == group && it.version() == version && it.kind() == kind)
     }
 
-    /// The kind of an object, from its own `apiVersion` and `kind`.
+    /// The built-in kind of an object, from its own `apiVersion` and `kind`.
     pub fn of_object(object: &Value) -> Option<Kind> {
         Self::of(object["apiVersion"].as_str()?, object["kind"].as_str()?)
     }
@@ -207,6 +248,7 @@ impl Kind {
         match self {
             Kind::NEW_EVENTS => Kind::EVENTS,
             Kind::HORIZONTALPODAUTOSCALERS_V1 => Kind::HORIZONTALPODAUTOSCALERS,
+            kind if kind.is_custom() => Kind(CUSTOM | interned::stored(kind.0 & !CUSTOM)),
             kind => kind,
         }
     }

@@ -6,20 +6,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::custom;
 use super::kinds::{Kind, SCHEMAS};
+use super::world::World;
 
 /// The index of the documents.
-pub fn index() -> Value {
+pub fn index(world: &World) -> Value {
     let mut paths = Map::new();
     for kind in Kind::all() {
         let path = if kind.group().is_empty() { "api/v1".to_owned() } else { format!("apis/{}", kind.api_version()) };
         paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash=1.36.3") }));
     }
+    for kind in world.customs.served().map(|it| it.kind) {
+        let path = format!("apis/{}", kind.api_version());
+        // The hash tells a client when its copy is old.
+        let hash = world.customs.changed(kind.group(), kind.version());
+        paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") }));
+    }
     json!({ "paths": paths })
 }
 
 /// One group version's document: its paths, and the types that they speak of.
-pub fn document(group: &str, version: &str) -> Value {
+pub fn document(world: &World, group: &str, version: &str) -> Value {
     let mut paths = Map::new();
     let mut schemas = BTreeMap::new();
     for kind in Kind::all().filter(|it| it.group() == group && it.version() == version) {
@@ -49,6 +57,8 @@ pub fn document(group: &str, version: &str) -> Value {
             gather(name, &mut schemas);
         }
     }
+    let customs = world.customs.served().filter(|it| it.kind.group() == group && it.kind.version() == version);
+    custom::openapi::describe(customs, &mut paths, &mut schemas);
     json!({ "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "1.36" }, "paths": paths, "components": { "schemas": schemas } })
 }
 
@@ -80,7 +90,7 @@ fn operation(kind: Kind, verb: &str) -> Value {
 }
 
 /// Adds a type and all that it refers to.
-fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
+pub(super) fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
     let mut open: BTreeSet<String> = BTreeSet::from([name.to_owned()]);
     while let Some(name) = open.pop_first() {
         let Some(schema) = SCHEMAS.get(&name).filter(|_| !schemas.contains_key(&name)) else { continue };
@@ -127,7 +137,7 @@ mod tests {
     #[test]
     fn a_document_has_all_that_it_refers_to() {
         for (group, version) in [("apps", "v1"), ("", "v1"), ("networking.k8s.io", "v1")] {
-            let text = document(group, version).to_string();
+            let text = document(&World::new(0, jiff::Timestamp::UNIX_EPOCH), group, version).to_string();
             let document: Value = serde_json::from_str(&text).expect("JSON");
             let schemas = document["components"]["schemas"].as_object().expect("schemas");
             for part in text.split("#/components/schemas/").skip(1) {
@@ -135,7 +145,7 @@ mod tests {
                 assert!(schemas.contains_key(name), "{group}: {name}");
             }
         }
-        let apps = document("apps", "v1");
+        let apps = document(&World::new(0, jiff::Timestamp::UNIX_EPOCH), "apps", "v1");
         let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
         assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
         assert!(patch["parameters"].as_array().expect("a list").iter().any(|it| it["name"] == "fieldValidation"));

@@ -1,6 +1,7 @@
-//! From a path and a query to what is asked for. Nothing here looks at the world.
+//! From a path and a query to what is asked for. All that is looked at of the world is which kinds it serves.
 
 use super::kinds::{Kind, SubresourceFacts};
+use super::world::World;
 
 /// What a path names.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ pub enum Route {
     Place(Place),
     /// A path in a served group version that nothing is served at: a `Status` says so.
     NoResource,
+    /// A part that an object of a custom kind does not have.
+    NoPart {
+        kind: Kind,
+        name: String,
+    },
     /// Any other path: plain text says so.
     Nothing,
 }
@@ -48,7 +54,9 @@ impl Place {
 }
 
 /// What `path` names, and whether it is one of the old `/watch/` paths.
-pub fn route(path: &str) -> (Route, bool) {
+pub fn route(world: &World, path: &str) -> (Route, bool) {
+    let is_served = |group: &str, version: &str| is_served(world, group, version);
+    let place = |group: &str, version: &str, rest: &[&str]| place(world, group, version, rest);
     let parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let route = match parts.as_slice() {
@@ -58,7 +66,7 @@ pub fn route(path: &str) -> (Route, bool) {
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
         ["api", version] if is_served("", version) => Route::Resources { group: String::new(), version: (*version).to_owned() },
-        ["apis", group] if Kind::all().any(|it| it.group() == *group) => Route::Group((*group).to_owned()),
+        ["apis", group] if world.kinds().any(|it| it.group() == *group) => Route::Group((*group).to_owned()),
         ["apis", group, version] if is_served(group, version) => Route::Resources { group: (*group).to_owned(), version: (*version).to_owned() },
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApi,
@@ -75,11 +83,11 @@ pub fn route(path: &str) -> (Route, bool) {
     (route, false)
 }
 
-fn is_served(group: &str, version: &str) -> bool {
-    Kind::all().any(|it| it.group() == group && it.version() == version)
+fn is_served(world: &World, group: &str, version: &str) -> bool {
+    world.kinds().any(|it| it.group() == group && it.version() == version)
 }
 
-fn place(group: &str, version: &str, rest: &[&str]) -> Route {
+fn place(world: &World, group: &str, version: &str, rest: &[&str]) -> Route {
     let (namespace, rest) = match rest {
         // `namespaces/x/status` is a part of the Namespace, `namespaces/x/pods` is not.
         ["namespaces", namespace, plural, ..] if group.is_empty() && (*plural == "status" || *plural == "finalize") => {
@@ -88,23 +96,28 @@ fn place(group: &str, version: &str, rest: &[&str]) -> Route {
         ["namespaces", namespace, _, ..] => (*namespace, rest[2..].to_vec()),
         _ => ("", rest.to_vec()),
     };
-    let Some(kind) = rest.first().and_then(|plural| Kind::served(group, version, plural)) else { return Route::NoResource };
+    let Some(kind) = rest.first().and_then(|plural| world.served(group, version, plural)) else {
+        // A group of custom kinds has nobody who would say it in a `Status`.
+        return if Kind::all().any(|it| it.group() == group && it.version() == version) { Route::NoResource } else { Route::Nothing };
+    };
+    let nothing = || if kind.is_custom() { Route::Nothing } else { Route::NoResource };
     if !namespace.is_empty() && !kind.namespaced() {
-        return Route::NoResource;
+        return nothing();
     }
     let subresource = match rest.get(2) {
         None => None,
-        Some(name) => match kind.subresource(name) {
+        Some(name) => match kind.subresource(name).filter(|_| world.customs.get(kind).is_none_or(|it| it.has_part(name))) {
             Some(subresource) => Some(subresource),
+            None if kind.is_custom() => return Route::NoPart { kind, name: rest.get(1).copied().unwrap_or_default().to_owned() },
             None => return Route::NoResource,
         },
     };
     let tail = rest.get(3..).unwrap_or_default();
     if !tail.is_empty() && subresource.is_none_or(|it| it.name != "proxy") {
-        return Route::NoResource;
+        return nothing();
     }
     if rest.len() > 1 && namespace.is_empty() && kind.namespaced() {
-        return Route::NoResource;
+        return nothing();
     }
     Route::Place(Place { kind, namespace: namespace.to_owned(), name: rest.get(1).map(|it| (*it).to_owned()), subresource })
 }
@@ -165,7 +178,7 @@ mod tests {
     use super::*;
 
     fn shown(path: &str) -> String {
-        match route(path) {
+        match route(&World::new(0, jiff::Timestamp::UNIX_EPOCH), path) {
             (Route::Place(it), watch) => {
                 let part = it.subresource.map(|it| format!("/{}", it.name)).unwrap_or_default();
                 format!("{:?} in {:?} named {:?}{part}{}", it.kind, it.namespace, it.name.as_deref().unwrap_or_default(), if watch { " watched" } else { "" })

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::controllers::{self, Work};
+use super::custom::Customs;
 use super::fixture;
 use super::identity::Tokens;
 use super::kinds::Kind;
@@ -54,6 +55,8 @@ pub struct World {
     pub store: Store,
     pub controllers: controllers::State,
     pub tokens: Tokens,
+    /// The kinds that definitions in the store add to the built-in ones.
+    pub customs: Customs,
     /// What the present request's client is warned of.
     pub warnings: Vec<String>,
     /// What clients asked for, as far back as is kept.
@@ -74,6 +77,7 @@ impl World {
             store: Store::default(),
             controllers: controllers::State::default(),
             tokens: Tokens::default(),
+            customs: Customs::default(),
             warnings: Vec::new(),
             requests: Requests::default(),
             now,
@@ -145,6 +149,26 @@ impl World {
         let bits = (bits & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+
+    /// All kinds that this cluster serves, each in every version.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::all().chain(self.customs.served().map(|it| it.kind))
+    }
+
+    /// The kind that is served under this path.
+    pub fn served(&self, group: &str, version: &str, plural: &str) -> Option<Kind> {
+        Kind::served(group, version, plural).or_else(|| self.customs.at(group, version, plural))
+    }
+
+    /// The kind of an object's `apiVersion` and `kind`, if this cluster serves it.
+    pub fn kind_of(&self, api_version: &str, kind: &str) -> Option<Kind> {
+        Kind::of(api_version, kind).or_else(|| self.customs.of(api_version, kind))
+    }
+
+    /// The kinds that objects are kept under: one for all versions of a kind.
+    pub fn stored_kinds(&self) -> impl Iterator<Item = Kind> {
+        Kind::all().filter(|it| *it == it.stored()).chain(self.customs.stored())
     }
 
     /// Stores an object, tells the watchers and the controllers.

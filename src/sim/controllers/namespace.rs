@@ -71,12 +71,14 @@ pub fn sync_end(world: &mut World, key: &Key) -> Result<()> {
     delete_kind(world, Kind::PODS, &key.name);
     let pods = world.list(Kind::PODS, Some(&key.name)).count();
     if pods == 0 {
-        for kind in Kind::all().filter(|kind| kind.namespaced() && kind.has_verb("delete") && *kind == kind.stored()) {
+        let kinds: Vec<Kind> = world.stored_kinds().filter(|kind| kind.namespaced() && kind.has_verb("delete")).collect();
+        for kind in kinds {
             delete_kind(world, kind, &key.name);
         }
     }
-    let left: Vec<(Kind, usize)> = Kind::all()
-        .filter(|kind| kind.namespaced() && *kind == kind.stored())
+    let left: Vec<(Kind, usize)> = world
+        .stored_kinds()
+        .filter(|kind| kind.namespaced())
         .map(|kind| (kind, world.list(kind, Some(&key.name)).count()))
         .filter(|(_, count)| *count > 0)
         .collect();

@@ -25,6 +25,7 @@ mod follow;
 mod gc;
 pub mod identity;
 pub mod image;
+pub mod json;
 pub mod kinds;
 mod kubelet;
 mod list;

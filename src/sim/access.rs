@@ -7,12 +7,11 @@
 
 use std::sync::{Arc, LazyLock};
 
-use serde_json::{Value, json};
-
 use super::api::Caller;
 use super::identity::Identity;
 use super::kinds::Kind;
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// The cluster roles of a new cluster that users meet: `cluster-admin`, `admin`, `edit`, `view`, and what everybody may see.
 static ROLES: LazyLock<Vec<Value>> = LazyLock::new(|| serde_json::from_str(include_str!("data/roles.json")).expect("roles.json is a list of roles"));

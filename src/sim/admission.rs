@@ -3,11 +3,10 @@
 //! # Source
 //! kubernetes 1.36.3 `plugin/pkg/admission/{namespace/lifecycle,serviceaccount,defaulttolerationseconds,priority}`, `pkg/registry/core/service`.
 
-use serde_json::{Value, json};
-
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// Where pods find the token of their service account.
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -120,7 +119,7 @@ fn mount_token(world: &mut World, spec: &mut Value) {
             if lacking(container) {
                 let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
                 mounts.push(json!({ "name": name, "readOnly": true, "mountPath": TOKEN_PATH }));
-                container["volumeMounts"] = Value::Array(mounts);
+                container["volumeMounts"] = Value::from(mounts);
             }
         }
     }
@@ -131,7 +130,7 @@ fn mount_token(world: &mut World, spec: &mut Value) {
             { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
             { "downwardAPI": { "items": [{ "path": "namespace", "fieldRef": { "apiVersion": "v1", "fieldPath": "metadata.namespace" } }] } },
         ] } }));
-        spec["volumes"] = Value::Array(volumes);
+        spec["volumes"] = Value::from(volumes);
     }
 }
 
@@ -147,7 +146,7 @@ fn tolerations(spec: &mut Value) {
             list.push(json!({ "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300 }));
         }
     }
-    spec["tolerations"] = Value::Array(list);
+    spec["tolerations"] = Value::from(list);
 }
 
 fn priority(pod: &mut Value) -> Result<()> {
@@ -205,7 +204,7 @@ fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Resu
     if spec["clusterIPs"].is_null() {
         spec["clusterIPs"] = json!([spec["clusterIP"]]);
     }
-    let headless_without_selector = spec["clusterIP"] == "None" && spec["selector"].as_object().is_none_or(serde_json::Map::is_empty);
+    let headless_without_selector = spec["clusterIP"] == "None" && spec["selector"].as_object().is_none_or(crate::sim::json::Map::is_empty);
     if spec["ipFamilyPolicy"].is_null() {
         spec["ipFamilyPolicy"] = if headless_without_selector { "RequireDualStack".into() } else { "SingleStack".into() };
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
-use serde_json::{Value, json};
 
 use super::body::Body;
 use super::controllers;
@@ -23,6 +22,7 @@ use super::route::{Place, Query, Route, route};
 use super::shape::{Include, Shaper};
 use super::watch::Watch;
 use super::world::{Sim, World};
+use crate::sim::json::{Value, json};
 
 mod authorize;
 mod parts;

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::admission;
 use super::apply;
 use super::base64;
@@ -23,6 +21,7 @@ use super::validate;
 use super::views;
 use super::warn;
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// Who writes, and how.
 #[derive(Clone, Debug)]
@@ -415,7 +414,7 @@ impl World {
         let was = conditions.iter().position(|it| it["type"] == "PodScheduled").map(|at| conditions.remove(at));
         let since = was.filter(|it| it["status"] == "True").map_or(json!(now), |it| it["lastTransitionTime"].clone());
         conditions.push(json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": since }));
-        object["status"]["conditions"] = Value::Array(conditions);
+        object["status"]["conditions"] = Value::from(conditions);
         Ok(if caller.dry_run { Arc::new(object) } else { self.put(Kind::PODS, object) })
     }
 }

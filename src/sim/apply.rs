@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::fields::typed::{Comparison, Place, check, compare, field_set, merge, without};
 use super::fields::{Path, Set, go_json, same, show_path};
 use super::schema::Type;
 use super::schema::decode;
+use crate::sim::json::{Map, Value, json};
 
 mod managed;
 pub mod scale;
@@ -133,7 +133,7 @@ pub fn keep_times(old: &Value, new: &mut Value) {
     let (Some(before), Some(after)) = (old["metadata"]["managedFields"].as_array(), new["metadata"]["managedFields"].as_array()) else { return };
     let but = |key: &'static str, one: &Value, other: &Value| {
         let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return one == other };
-        let kept = |map: &'_ Map<String, Value>| map.len() - usize::from(map.contains_key(key));
+        let kept = |map: &'_ Map| map.len() - usize::from(map.contains_key(key));
         kept(one) == kept(other) && one.iter().all(|(name, value)| name == key || other.get(name) == Some(value))
     };
     let same_entries = before.len() == after.len() && before.iter().zip(after).all(|(before, after)| but("time", before, after));
@@ -186,7 +186,7 @@ fn refresh_last_applied(object: &mut Value, applied: &Value) {
     if let Some(Value::Object(annotations)) = bare["metadata"].get_mut("annotations") {
         annotations.remove(LAST_APPLIED);
     }
-    object["metadata"]["annotations"][LAST_APPLIED] = Value::String(format!("{}\n", go_json(&bare)));
+    object["metadata"]["annotations"][LAST_APPLIED] = Value::from(format!("{}\n", go_json(&bare)));
 }
 
 /// A field that another manager owns with another value.
@@ -285,7 +285,7 @@ fn stripped(set: &Set) -> Set {
     ]))
 }
 
-fn metadata_of(object: &mut Value) -> Option<&mut Map<String, Value>> {
+fn metadata_of(object: &mut Value) -> Option<&mut Map> {
     object.as_object_mut()?.entry("metadata").or_insert_with(|| json!({})).as_object_mut()
 }
 

@@ -1,11 +1,10 @@
 //! What every new cluster has: its namespaces and the Service through which pods reach the API server.
 
-use serde_json::json;
-
 use super::access;
 use super::api::Caller;
 use super::kinds::Kind;
 use super::world::World;
+use crate::sim::json::json;
 
 /// The namespaces of a new cluster, in the order in which the real server makes them.
 const NAMESPACES: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "default"];

@@ -42,7 +42,6 @@ mod volume;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use self::object::{controller_of, deleting, labels, name, namespace, selects, text};
 use super::events::{self, Recorder};
@@ -54,6 +53,7 @@ use super::kubelet::{self, Kubelets};
 use super::scheduler;
 use super::store::{Change, LogEntry};
 use super::world::World;
+use crate::sim::json::Value;
 
 pub use kubelet::logs;
 

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::kinds::Kind;
+use crate::sim::json::Value;
 
 pub mod discovery;
 pub mod openapi;

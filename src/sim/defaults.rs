@@ -5,9 +5,8 @@
 //! # Source
 //! kubernetes 1.36.3 `pkg/apis/*/v1/defaults.go`.
 
-use serde_json::{Value, json};
-
 use super::kinds::Kind;
+use crate::sim::json::{Value, json};
 
 mod pod;
 

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::admission;
 use super::api::{Caller, DeleteOptions, Deleted, Propagation};
@@ -14,6 +13,7 @@ use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::strategy;
 use super::world::{World, stamp};
+use crate::sim::json::{Value, json};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";

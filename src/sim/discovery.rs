@@ -1,10 +1,9 @@
 //! Discovery: which groups, versions and resources are served, aggregated and in the older form; and the version.
 
-use serde_json::{Value, json};
-
 use super::custom;
 use super::kinds::{DISCOVERY, Kind};
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// What `/version` answers.
 pub fn version() -> Value {

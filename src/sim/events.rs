@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
 
 use super::api::{DeleteOptions, Subresource};
 use super::controllers::Work;
@@ -13,6 +12,7 @@ use super::controllers::client::Component;
 use super::controllers::object::{kind, micro_stamp, name, namespace, stamp, text, time};
 use super::kinds::Kind;
 use super::world::World;
+use crate::sim::json::{Map, Value, json};
 
 /// How long the API server keeps an event (`--event-ttl`).
 const KEPT: SignedDuration = SignedDuration::from_hours(1);

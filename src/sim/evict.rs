@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::api::{Caller, DeleteOptions, Deleted};
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::selector::matches_labels;
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// How many pods may be on their way out before a budget is used again.
 const DISRUPTED_MOST: usize = 2000;

@@ -4,9 +4,8 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
-
 use super::kinds::Kind;
+use crate::sim::json::{Map, Value, json};
 
 /// A failed request.
 ///
@@ -20,7 +19,7 @@ struct Status {
     code: u16,
     reason: &'static str,
     message: String,
-    details: Map<String, Value>,
+    details: Map,
     /// Where a client can go on with an expired list.
     go_on: Option<String>,
 }
@@ -48,7 +47,7 @@ impl Failure {
     }
 
     pub fn causes(self, causes: Vec<Value>) -> Self {
-        if causes.is_empty() { self } else { self.detail("causes", Value::Array(causes)) }
+        if causes.is_empty() { self } else { self.detail("causes", Value::from(causes)) }
     }
 
     pub fn not_found(kind: Kind, name: &str) -> Self {

@@ -4,14 +4,13 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::failure::{Failure, Result};
 use super::image::duration_of;
 use super::kinds::Kind;
 use super::kubelet::node;
 use super::world::World;
 use crate::error::{Error, ErrorKind};
+use crate::sim::json::Value;
 
 /// What a request looks like to the rules.
 #[derive(Clone, Copy, Debug)]
@@ -240,7 +239,7 @@ pub fn add(world: &mut World, fault: &Value) -> crate::error::Result<()> {
     let fields = fault.as_object().ok_or_else(|| usage("fault: not a map".to_owned()))?;
     let word = |key: &str| match &fault[key] {
         Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
+        Value::String(text) => Ok(Some(text.to_string())),
         other => Err(usage(format!("fault: {key} must be a text, not {other}"))),
     };
     let count = |key: &str| match &fault[key] {
@@ -338,8 +337,8 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::json::json;
     use jiff::Timestamp;
-    use serde_json::json;
 
     fn request(verb: &str) -> RequestFacts<'_> {
         RequestFacts { verb, kind: Some(Kind::DEPLOYMENTS), namespace: "default", name: "web", user_agent: "kubectl/v1.36.3", user: "admin" }

@@ -6,8 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::{Map, Value};
-
+use crate::sim::json::{Map, Value};
 use crate::sim::schema::{Shape, Type};
 
 pub mod typed;
@@ -64,7 +63,7 @@ impl Element {
             "f:" => Element::field(rest),
             "v:" => Element::Value(json()?),
             "k:" => match json()? {
-                Value::Object(map) => Element::Key(map.into_iter().collect()),
+                Value::Object(map) => Element::Key(map.into_iter().map(|(name, value)| (name.to_string(), value)).collect()),
                 _ => return Err(format!("{key}: expected a map of keys")),
             },
             "i:" => Element::Index(rest.parse().map_err(|_| format!("strconv.Atoi: parsing {rest:?}: invalid syntax"))?),
@@ -279,7 +278,7 @@ impl Set {
         Value::Object(self.to_map(false))
     }
 
-    fn to_map(&self, with_self: bool) -> Map<String, Value> {
+    fn to_map(&self, with_self: bool) -> Map {
         let mut map = Map::new();
         if with_self && !(self.members.is_empty() && self.children.is_empty()) {
             map.insert(".".to_owned(), Value::Object(Map::new()));
@@ -393,7 +392,7 @@ fn compare_values(left: &Value, right: &Value) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
 

@@ -1,13 +1,13 @@
 //! What a simulated cluster starts with: its nodes, and the small shop or the given manifests, all lived through before the present.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::api::{Caller, Subresource};
 use super::kinds::Kind;
 use super::kubelet::node;
 use super::world::{Options, World};
 use crate::error::{Error, ErrorKind, Result};
+use crate::sim::json::{Value, json};
 
 /// How old the shop is.
 const SHOP: SignedDuration = SignedDuration::from_hours(6);
@@ -45,9 +45,10 @@ fn administrator() -> Caller {
     Caller { user: "kubernetes-admin".to_owned(), ..Caller::component(MANAGER) }
 }
 
-pub(super) fn create_all(world: &mut World, manifests: &[Value]) -> Result<()> {
+pub(super) fn create_all(world: &mut World, manifests: &[serde_json::Value]) -> Result<()> {
     for (at, manifest) in manifests.iter().enumerate() {
-        let items = if manifest["kind"] == "List" { manifest["items"].as_array().cloned().unwrap_or_default() } else { vec![manifest.clone()] };
+        let manifest = Value::from(manifest);
+        let items = if manifest["kind"] == "List" { manifest["items"].as_array().cloned().unwrap_or_default() } else { vec![manifest] };
         for item in items {
             create(world, item).map_err(|error| Error::new(error.kind(), format!("manifest {}: {}", at + 1, error.message())))?;
         }

@@ -160,7 +160,7 @@ impl Follow {
 
 fn has_ended(world: &World, options: &LogOptions) -> bool {
     let Some(pod) = world.find(Kind::PODS, &options.namespace, &options.pod) else { return true };
-    let named = |status: &&serde_json::Value| options.container.as_deref().is_none_or(|it| status["name"] == it);
+    let named = |status: &&crate::sim::json::Value| options.container.as_deref().is_none_or(|it| status["name"] == it);
     let statuses = ["containerStatuses", "initContainerStatuses"].into_iter().flat_map(|it| pod["status"][it].as_array().into_iter().flatten());
     statuses.filter(named).all(|it| it["state"]["running"].is_null())
 }

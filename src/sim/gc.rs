@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::api::Propagation;
 use super::controllers::client::{self, Component, Deletion};
 use super::controllers::object::{deleting, list, name, namespace, uid};
@@ -12,6 +10,7 @@ use super::failure::Result;
 use super::kinds::Kind;
 use super::store::{Change, LogEntry};
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";

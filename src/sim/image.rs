@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::error::{Error, ErrorKind, Result};
+use crate::sim::json::Value;
 
 /// How pulling an image ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -226,7 +225,7 @@ pub fn duration_of(value: &Value) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::sim::json::json;
 
     #[test]
     fn the_words_in_a_tag_choose_the_behaviour() {

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::LazyLock;
 
-use serde_json::Value;
+use crate::sim::json::Value;
 
 mod interned;
 

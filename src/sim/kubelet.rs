@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use self::log::logs;
@@ -25,6 +24,7 @@ use super::image::{Behaviour, Refusal, START, full_name, tag};
 use super::kinds::Kind;
 use super::store::{Change, LogEntry};
 use super::world::World;
+use crate::sim::json::Value;
 
 /// All pods that some kubelet plays.
 #[derive(Debug, Default)]

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::base64::{decode_url, encode_url};
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
@@ -14,6 +12,7 @@ use super::route::Query;
 use super::schema::parse::parse;
 use super::selector::Selector;
 use super::store::Store;
+use crate::sim::json::{Value, json};
 
 /// The options of a list or a watch.
 #[derive(Clone, Debug, Default)]

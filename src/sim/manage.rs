@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::api::{Caller, Subresource, type_of};
 use super::apply::{self, ApplyFailure, Writer};
 use super::failure::{Failure, Result};
@@ -12,6 +10,7 @@ use super::strategy;
 use super::views;
 use super::world::World;
 use super::yaml;
+use crate::sim::json::{Map, Value, json};
 
 /// Whether a write's managed fields are yet to be found, or stand in the object already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,7 +165,7 @@ impl World {
             };
             let entries = apply::scale::to_parent(&old, &noted, &kind.api_version());
             if !entries.is_empty() {
-                object["metadata"]["managedFields"] = Value::Array(entries);
+                object["metadata"]["managedFields"] = Value::from(entries);
             }
         }
         let updated = self.replace(kind, &old, object, Subresource::Scale, caller, Entries::Decided)?;
@@ -192,7 +191,7 @@ fn scale_of(kind: Kind, object: &Value) -> Value {
     }
     let entries = apply::scale::of_parent(object, &kind.api_version());
     if !entries.is_empty() {
-        metadata.insert("managedFields".to_owned(), Value::Array(entries));
+        metadata.insert("managedFields".to_owned(), Value::from(entries));
     }
     let mut spec = Map::new();
     if let Some(replicas) = object["spec"]["replicas"].as_i64().filter(|it| *it != 0) {

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::failure::{Failure, Result};
 
@@ -119,7 +118,7 @@ pub fn wants_aggregated(accept: &str) -> bool {
 /// An answer's bytes and its content type.
 pub fn write<T: Serialize>(value: &T, form: Form) -> (Bytes, &'static str) {
     if form.yaml {
-        let text = serde_saphyr::to_string(&serde_json::to_value(value).unwrap_or(Value::Null)).unwrap_or_default();
+        let text = serde_saphyr::to_string(&serde_json::to_value(value).unwrap_or_default()).unwrap_or_default();
         return (Bytes::from(text), "application/yaml");
     }
     let written = if form.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) };

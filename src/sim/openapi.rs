@@ -4,11 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value, json};
-
 use super::custom;
 use super::kinds::{Kind, SCHEMAS};
 use super::world::World;
+use crate::sim::json::{Map, Value, json};
 
 /// The index of the documents.
 pub fn index(world: &World) -> Value {
@@ -104,14 +103,14 @@ pub(super) fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
 fn spelled(schema: &Value, refers: &mut Vec<String>) -> Value {
     match schema {
         Value::Object(map) => {
-            let mut out: Map<String, Value> = Map::new();
+            let mut out = Map::new();
             for (key, value) in map.iter().filter(|(key, _)| *key != "$ref") {
                 out.insert(key.clone(), spelled(value, refers));
             }
             // A field may itself be called `$ref`; then it is a schema, not a name.
             match map.get("$ref") {
                 Some(Value::String(name)) => {
-                    refers.push(name.clone());
+                    refers.push(name.to_string());
                     let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
                     if out.is_empty() {
                         return reference;

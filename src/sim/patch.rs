@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use crate::sim::json::{Map, Value};
 
 mod operations;
 pub mod request;
@@ -79,7 +79,7 @@ pub fn merge(original: &Value, patch: &Value) -> Result<Value, PatchFailure> {
     }
 }
 
-fn merge_maps(into: &mut Map<String, Value>, patch: &Map<String, Value>) {
+fn merge_maps(into: &mut Map, patch: &Map) {
     for (key, change) in patch {
         match (into.get_mut(key), change) {
             (_, Value::Null) => {
@@ -109,7 +109,7 @@ fn without_nulls(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
 

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::world::{micro_stamp, stamp};
+use crate::sim::json::{Map, Value, json};
 
 /// The media type.
 pub const MEDIA: &str = "application/vnd.kubernetes.protobuf";
@@ -196,8 +196,8 @@ fn entry(kind: &str, bytes: &[u8], depth: usize) -> Result<(String, Value), Stri
 
 fn value(kind: &str, wire: Wire<'_>, depth: usize) -> Result<Value, String> {
     Ok(match (kind, wire) {
-        ("s", Wire::Bytes(text)) => Value::String(utf8(text)?),
-        ("B", Wire::Bytes(bytes)) => Value::String(super::base64::encode(bytes)),
+        ("s", Wire::Bytes(text)) => Value::from(utf8(text)?),
+        ("B", Wire::Bytes(bytes)) => Value::from(super::base64::encode(bytes)),
         ("b", Wire::Number(flag)) => Value::Bool(flag != 0),
         ("i", Wire::Number(number)) => json!(number.cast_signed()),
         ("d", Wire::Fixed(bits)) => json!(f64::from_bits(bits)),
@@ -244,15 +244,15 @@ fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
         return Ok(None);
     }
     Ok(Some(match message {
-        "@a.api.resource.Quantity" => Value::String(utf8(text(1)?)?),
+        "@a.api.resource.Quantity" => Value::from(utf8(text(1)?)?),
         "@a.util.intstr.IntOrString" if number(1)? == 0 => json!(number(2)?),
-        "@a.util.intstr.IntOrString" => Value::String(utf8(text(3)?)?),
+        "@a.util.intstr.IntOrString" => Value::from(utf8(text(3)?)?),
         "@m.Time" | "@m.MicroTime" => {
             let (seconds, nanos) = (number(1)?, i32::try_from(number(2)?).unwrap_or(0));
             match Timestamp::new(seconds, nanos) {
                 _ if seconds == 0 && nanos == 0 => Value::Null,
-                Ok(time) if message == "@m.Time" => Value::String(stamp(time)),
-                Ok(time) => Value::String(micro_stamp(time)),
+                Ok(time) if message == "@m.Time" => Value::from(stamp(time)),
+                Ok(time) => Value::from(micro_stamp(time)),
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -264,7 +264,7 @@ fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
         // Lists of texts that have a type of their own in Go.
         "@authorization.v1.ExtraValue" | "@authentication.v1.ExtraValue" | "@m.Verbs" => {
             let items = fields(bytes)?.into_iter().filter_map(|(_, wire)| match wire {
-                Wire::Bytes(text) => Some(utf8(text).map(Value::String)),
+                Wire::Bytes(text) => Some(utf8(text).map(Value::from)),
                 _ => None,
             });
             Value::Array(items.collect::<Result<_, _>>()?)

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::answer::Asked;
+use crate::sim::json::{Value, json};
 
 /// How many requests are kept.
 const MOST: usize = 10_000;

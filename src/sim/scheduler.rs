@@ -5,8 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::controllers::client::{self, Component};
 use super::controllers::object::{controller_of, deleting, list, name, namespace, stamp, text};
 use super::controllers::pods::is_terminal;
@@ -16,6 +14,7 @@ use super::events;
 use super::failure::Result;
 use super::kinds::Kind;
 use super::world::World;
+use crate::sim::json::{Value, json};
 
 /// What the scheduler keeps: how full the nodes are, and who waits for room.
 #[derive(Debug, Default)]

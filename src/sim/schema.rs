@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use crate::sim::json::Value;
 
 pub mod decode;
 pub mod parse;
@@ -248,18 +248,18 @@ impl Schemas {
         let definitions = {
             let (more, go) = tests::more_types();
             all.go.extend(read_go(&go));
-            definitions.into_iter().chain(more).collect::<serde_json::Map<_, _>>()
+            definitions.into_iter().chain(more).collect::<crate::sim::json::Map>()
         };
         for name in definitions.keys() {
-            all.by_name.insert(name.clone(), all.types.len());
+            all.by_name.insert(name.to_string(), all.types.len());
             all.types.push(Type::of_shape(Shape::Raw));
         }
         for (name, definition) in &definitions {
-            let at = all.by_name[name];
+            let at = all.by_name[name.as_str()];
             let path = go_path(name);
             let go = path.rsplit('/').next().unwrap_or_default().to_owned();
             let mut ty = all.build(definition, &go, "", Some(&path));
-            name.clone_into(&mut ty.name);
+            name.as_str().clone_into(&mut ty.name);
             all.types[at] = ty;
             for kind in definition["x-kubernetes-group-version-kind"].as_array().into_iter().flatten() {
                 let part = |key: &str| kind[key].as_str().unwrap_or_default().to_owned();
@@ -320,7 +320,7 @@ impl Schemas {
         // A property that Go's struct does not have: an alias kept for old clients. It comes last.
         for name in properties.into_iter().flat_map(|properties| properties.keys()) {
             if !order.iter().any(|(_, json, ..)| json == name) {
-                order.push((Vec::new(), name.clone(), String::new(), Omit::Empty, String::new()));
+                order.push((Vec::new(), name.to_string(), String::new(), Omit::Empty, String::new()));
             }
         }
         for (embedded, name, go, omit, behind) in order {
@@ -391,7 +391,7 @@ mod tests {
     use super::*;
 
     /// The types of upstream's own tests of strategic merges.
-    pub(super) fn more_types() -> (serde_json::Map<String, Value>, String) {
+    pub(super) fn more_types() -> (crate::sim::json::Map, String) {
         let mut more: Value = serde_json::from_str(include_str!("data/test-schemas.json")).unwrap();
         let Value::Object(schemas) = more["schemas"].take() else { panic!("no schemas") };
         (schemas, more["go"].to_string())

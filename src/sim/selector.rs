@@ -6,11 +6,10 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use serde_json::{Map, Value, json};
-
 use super::failure::{Failure, FieldError, Result, quoted};
 use super::kinds::Kind;
 use super::names;
+use crate::sim::json::{Map, Text, Value, json};
 
 /// What a list or watch asks for: labels and fields.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +63,7 @@ impl Selector {
 pub fn matches_labels(selector: &Value, labels: &Value) -> bool {
     let Some(selector) = selector.as_object() else { return false };
     let labels = labels.as_object();
-    let equal = |(key, value): (&String, &Value)| labels.and_then(|it| it.get(key)) == Some(value);
+    let equal = |(key, value): (&Text, &Value)| labels.and_then(|it| it.get(key)) == Some(value);
     let wanted = selector.get("matchLabels").and_then(Value::as_object).is_none_or(|it| it.iter().all(equal));
     let expression = |it: &Value| {
         let values = it["values"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
@@ -84,7 +83,7 @@ pub fn matches_labels(selector: &Value, labels: &Value) -> bool {
 pub fn label_selector_text(selector: &Value) -> String {
     let mut parts: Vec<(String, String)> = Vec::new();
     for (key, value) in selector["matchLabels"].as_object().into_iter().flatten() {
-        parts.push((key.clone(), format!("{key}={}", value.as_str().unwrap_or_default())));
+        parts.push((key.to_string(), format!("{key}={}", value.as_str().unwrap_or_default())));
     }
     for it in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = it["key"].as_str().unwrap_or_default().to_owned();
@@ -103,7 +102,7 @@ pub fn label_selector_text(selector: &Value) -> String {
 }
 
 impl Requirement {
-    fn matches(&self, labels: Option<&Map<String, Value>>) -> bool {
+    fn matches(&self, labels: Option<&Map>) -> bool {
         let value = labels.and_then(|it| it.get(&self.key)).and_then(Value::as_str);
         let has = |value: &str| self.values.iter().any(|it| it == value);
         let number = |text: &str| text.parse::<i64>().ok();
@@ -454,7 +453,7 @@ fn field(kind: Kind, object: &Value, field: &str) -> String {
         _ => format!("/{}", field.replace('.', "/")),
     };
     match object.pointer(&pointer) {
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.to_string(),
         Some(Value::Bool(flag)) => flag.to_string(),
         Some(Value::Number(number)) => number.to_string(),
         _ => match field {

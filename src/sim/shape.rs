@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::{Value, json};
 
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
@@ -13,6 +12,7 @@ use super::list::List;
 use super::negotiate::{self, Form, Shape};
 use super::table;
 use super::views;
+use crate::sim::json::{Value, json};
 
 /// What a table's rows carry beside their cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

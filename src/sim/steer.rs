@@ -35,7 +35,7 @@ impl Sim {
     /// # Errors
     /// `usage` for an unknown key or a value of the wrong type.
     pub fn image(&self, pattern: &str, behaviour: &Value) -> Result<()> {
-        let behaviour = Behaviour::from_value(behaviour)?;
+        let behaviour = Behaviour::from_value(&behaviour.into())?;
         self.with(|world| world.controllers.images.add(pattern, behaviour));
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Sim {
     /// # Errors
     /// As `image`.
     pub fn new_images(&self, behaviour: &Value) -> Result<()> {
-        let behaviour = Behaviour::from_value(behaviour)?;
+        let behaviour = Behaviour::from_value(&behaviour.into())?;
         self.with(|world| {
             let images = named_images(world);
             let known: Vec<_> = images.into_iter().map(|image| (world.controllers.images.behaviour(&image), image)).collect();
@@ -67,7 +67,7 @@ impl Sim {
     /// # Errors
     /// `usage` for an unknown key or a value of the wrong type.
     pub fn fault(&self, fault: &Value) -> Result<()> {
-        self.with(|world| fault::add(world, fault))
+        self.with(|world| fault::add(world, &fault.into()))
     }
 
     /// Sets what each pod of a workload (`Deployment/web`) uses from now on, for autoscalers: `cpu` or `memory`, as a quantity.

@@ -8,9 +8,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::kinds::Kind;
+use crate::sim::json::Value;
 
 /// How long a change can be read back: etcd is compacted every five minutes, and keeps what is younger.
 const HISTORY: SignedDuration = SignedDuration::from_mins(10);
@@ -158,7 +158,7 @@ impl Store {
     /// Keeps `object` in place of what is there, with the next version, and logs it.
     pub fn put(&mut self, kind: Kind, mut object: Value, time: Timestamp) -> LogEntry {
         self.version += 1;
-        object["metadata"]["resourceVersion"] = Value::String(self.version.to_string());
+        object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
         let object = Arc::new(object);
         let key = key_of(&object);
         if self.kinds.len() <= kind.index() {
@@ -184,7 +184,7 @@ impl Store {
         self.by_uid.remove(text(&previous, "uid"));
         self.version += 1;
         let mut object = last.unwrap_or_else(|| Value::clone(&previous));
-        object["metadata"]["resourceVersion"] = Value::String(self.version.to_string());
+        object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
         let entry = LogEntry { version: self.version, time, kind, change: Change::Deleted, object: Arc::new(object), previous: Some(previous) };
         Some(self.record(entry))
     }
@@ -220,7 +220,7 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
 

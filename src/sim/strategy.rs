@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
-
 use super::api::{Propagation, Subresource};
 use super::kinds::Kind;
 use super::schema::{self, decode};
 use super::selector;
+use crate::sim::json::{Map, Value, json};
 
 /// How many spellings of the deprecated counter there are: one.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -106,7 +105,7 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
             if !finalizers.iter().any(|it| it == "kubernetes") {
                 finalizers.push("kubernetes".into());
             }
-            object["spec"]["finalizers"] = Value::Array(finalizers);
+            object["spec"]["finalizers"] = Value::from(finalizers);
         }
         Kind::DAEMONSETS => object["metadata"]["annotations"][TEMPLATE_GENERATION] = "1".into(),
         Kind::JOBS => label_job(object),

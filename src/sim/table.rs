@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::kinds::Kind;
+use crate::sim::json::{Value, json};
 
 mod age;
 mod cluster;

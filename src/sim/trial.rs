@@ -2,11 +2,11 @@
 
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
-use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{Options, Sim};
 use crate::clock::Clock;
+use crate::sim::json::Value;
 
 /// A small cluster and the runtime that moves its time.
 pub struct Trial {
@@ -41,7 +41,7 @@ impl Trial {
         let content_type = if method == "PATCH" { "application/strategic-merge-patch+json" } else { "application/json" };
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let (code, _, text) = self.send(method, path, "application/json", content_type, &body);
-        (code, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        (code, serde_json::from_str(&text).unwrap_or(Value::from(text)))
     }
 
     /// The answer to a request that succeeds.

@@ -5,12 +5,11 @@
 //! # Source
 //! kubernetes 1.36.3 `pkg/apis/*/validation/validation.go`, apimachinery `pkg/api/validation`.
 
-use serde_json::{Map, Value};
-
 use super::api::Subresource;
 use super::failure::{FieldError, Rule};
 use super::kinds::Kind;
 use super::names;
+use crate::sim::json::{Map, Text, Value};
 
 mod config;
 mod pod;
@@ -75,7 +74,7 @@ fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+fn entries(value: &Value) -> impl Iterator<Item = (&Text, &Value)> {
     value.as_object().into_iter().flatten()
 }
 

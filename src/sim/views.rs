@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::kinds::Kind;
+use crate::sim::json::{Map, Value, json};
 
 /// The names of an event's fields: stored, and in the newer form.
 const EVENT_FIELDS: [(&str, &str); 7] = [
@@ -99,8 +98,8 @@ fn older_autoscaler(object: &Value) -> Value {
         now.insert("currentCPUUtilizationPercentage".to_owned(), current.into());
     }
     out["status"] = Value::Object(now);
-    annotate(&mut out, METRICS, &Value::Array(others));
-    annotate(&mut out, CURRENT_METRICS, &Value::Array(other_current));
+    annotate(&mut out, METRICS, &Value::from(others));
+    annotate(&mut out, CURRENT_METRICS, &Value::from(other_current));
     annotate(&mut out, BEHAVIOR, &spec["behavior"]);
     annotate(&mut out, CONDITIONS, &status["conditions"]);
     out
@@ -120,7 +119,7 @@ fn newer_autoscaler(mut object: Value) -> Value {
         all.insert(0, json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": target } } }));
     }
     if !all.is_empty() {
-        object["spec"]["metrics"] = Value::Array(all);
+        object["spec"]["metrics"] = Value::from(all);
     }
     if let Some(behavior) = behavior {
         object["spec"]["behavior"] = behavior;
@@ -131,7 +130,7 @@ fn newer_autoscaler(mut object: Value) -> Value {
         all.insert(0, json!({ "type": "Resource", "resource": { "name": "cpu", "current": { "averageUtilization": now } } }));
     }
     if !all.is_empty() {
-        object["status"]["currentMetrics"] = Value::Array(all);
+        object["status"]["currentMetrics"] = Value::from(all);
     }
     if let Some(conditions) = conditions {
         object["status"]["conditions"] = conditions;

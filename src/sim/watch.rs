@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use serde_json::Value;
 use tokio::time::Sleep;
 
 use super::failure::{Failure, Result};
@@ -15,6 +14,7 @@ use super::selector::Selector;
 use super::shape::{Shaper, error_line};
 use super::store::{Change, LogEntry, Store};
 use super::world::Sim;
+use crate::sim::json::Value;
 
 /// How often an idle watch says up to where it is; the real server aims at about a minute.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);

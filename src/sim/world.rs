@@ -9,7 +9,6 @@ use std::task::Waker;
 use jiff::{SignedDuration, Timestamp, Unit};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::controllers::{self, Work};
@@ -22,6 +21,7 @@ use super::server::Service;
 use super::store::{LogEntry, Store};
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::sim::json::Value;
 
 /// How a simulated cluster starts.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Options {
     pub seed: u64,
     pub nodes: usize,
     /// Manifests to start with; `None`: the small shop with a history.
-    pub manifests: Option<Vec<Value>>,
+    pub manifests: Option<Vec<serde_json::Value>>,
     /// Whether anything reacts to what is written; without, it is an API server alone.
     pub controllers: bool,
 }
@@ -280,8 +280,8 @@ impl Sim {
     }
 
     /// What clients asked for, oldest first: `#{ at, method, path, query, user_agent, code }`, with code 0 where no answer came.
-    pub fn requests(&self) -> Vec<Value> {
-        self.lock().requests.list()
+    pub fn requests(&self) -> Vec<serde_json::Value> {
+        self.lock().requests.list().iter().map(serde_json::Value::from).collect()
     }
 
     #[cfg(feature = "serve")]

@@ -1,8 +1,7 @@
 //! YAML as a body of a request, with errors in the form of Go's: `yaml: line 2: ...`.
 
-use serde_json::Value;
-
 use super::schema::parse::MAX_DEPTH;
+use crate::sim::json::Value;
 
 /// Parses a document.
 ///

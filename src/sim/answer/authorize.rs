@@ -1,7 +1,6 @@
 //! Whether who asks may have what is asked for, and as whom.
 
 use http::Method;
-use serde_json::{Value, json};
 
 use super::super::access::{self, Wanted, What};
 use super::super::failure::{Failure, Result, quoted};
@@ -9,6 +8,7 @@ use super::super::identity::Identity;
 use super::super::route::{Place, Route};
 use super::super::world::World;
 use super::Asked;
+use crate::sim::json::{Value, json};
 
 /// The verb of a request for objects, as roles name it.
 pub fn verb(asked: &Asked, place: &Place, watched: bool) -> &'static str {

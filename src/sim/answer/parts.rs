@@ -1,7 +1,6 @@
 //! Requests for a part of an object: its status, its scale, a pod's binding, eviction and log.
 
 use http::Method;
-use serde_json::{Value, json};
 
 use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
 use super::super::base64;
@@ -14,6 +13,7 @@ use super::super::schema::{self, decode};
 use super::super::shape::Shaper;
 use super::super::world::{Sim, World};
 use super::{Answer, Asked, plain, write};
+use crate::sim::json::{Value, json};
 
 pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let Some(part) = place.subresource else { return Err(Failure::no_such_path()) };

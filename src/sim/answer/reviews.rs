@@ -1,7 +1,5 @@
 //! Reviews: questions about users and permissions, answered and not stored.
 
-use serde_json::{Value, json};
-
 use super::super::access;
 use super::super::failure::{Failure, FieldError, Result};
 use super::super::identity::Identity;
@@ -10,6 +8,7 @@ use super::super::route::Place;
 use super::super::shape::Shaper;
 use super::super::world::World;
 use super::{Answer, Asked, authorize, plain, write};
+use crate::sim::json::{Value, json};
 
 pub fn is_review(kind: Kind) -> bool {
     matches!(
@@ -58,7 +57,7 @@ pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -
         review["metadata"] = json!({});
     }
     if place.kind == Kind::SELFSUBJECTREVIEWS {
-        review["metadata"]["creationTimestamp"] = Value::String(world.stamp());
+        review["metadata"]["creationTimestamp"] = Value::from(world.stamp());
     }
     Ok(Answer::created(plain(&review, shaper)))
 }

@@ -1,7 +1,6 @@
 //! Requests that write: what their options and bodies say, handed to `api`.
 
 use http::StatusCode;
-use serde_json::Value;
 
 use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource, type_of};
 use super::super::failure::{Failure, FieldError, Result, quoted};
@@ -15,6 +14,7 @@ use super::super::shape::Shaper;
 use super::super::world::World;
 use super::super::yaml;
 use super::{Answer, Asked, plain, success};
+use crate::sim::json::Value;
 
 /// Who writes and how, from the request.
 ///
@@ -104,7 +104,7 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
         }
     };
     if !object["metadata"].is_object() {
-        object["metadata"] = Value::Object(serde_json::Map::new());
+        object["metadata"] = Value::Object(crate::sim::json::Map::new());
     }
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     if kind.namespaced() {

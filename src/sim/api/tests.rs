@@ -1,8 +1,7 @@
 //! Objects against what a real server made of the same requests.
 
-use serde_json::{Value, json};
-
 use super::super::trial::Trial;
+use crate::sim::json::{Value, json};
 
 /// What differs between two values, by path.
 fn differences(path: &str, left: &Value, right: &Value, out: &mut Vec<String>) {

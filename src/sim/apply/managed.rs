@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde_json::{Value, json};
-
 use super::{
     Comparison, Conflict, MAX_UPDATE_MANAGERS, Place, Refused, Writer, check, compare, decode, field_set, merge, metadata_of, reset, same, show_kind, stripped,
     without,
 };
 use crate::sim::fields::Set;
+use crate::sim::json::{Value, json};
 use crate::sim::schema::Type;
 
 /// What tells entries apart: applies of one manager are one entry whatever their version. Conflicts name owners in this order.
@@ -103,7 +102,7 @@ impl Managed {
         }
         match new["metadata"]["managedFields"].as_array().map(Vec::as_slice) {
             Some([]) => Managed::default(),
-            Some([only]) if only.as_object().is_some_and(serde_json::Map::is_empty) => Managed::default(),
+            Some([only]) if only.as_object().is_some_and(crate::sim::json::Map::is_empty) => Managed::default(),
             _ => match Managed::read(&new["metadata"]["managedFields"]) {
                 Ok(managed) if !managed.entries.is_empty() => managed,
                 _ => of_live(),
@@ -140,7 +139,7 @@ impl Managed {
             if list.is_empty() {
                 metadata.remove("managedFields");
             } else {
-                metadata.insert("managedFields".to_owned(), Value::Array(list));
+                metadata.insert("managedFields".to_owned(), Value::from(list));
             }
         }
         object

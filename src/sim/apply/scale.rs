@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::managed::{Entry, Managed, Owner};
 use crate::sim::fields::{Element, Path, Set};
+use crate::sim::json::Value;
 
 const SCALE: &str = "autoscaling/v1";
 

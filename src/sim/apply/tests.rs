@@ -64,7 +64,7 @@ fn entries_come_out_as_a_real_server_wrote_them() {
                 };
                 let scaled =
                     updated(ty, Some(&scale(&live["spec"]["replicas"])), &scale(&case["replicas"]), Writer { api_version: "autoscaling/v1", ..writer });
-                Value::Array(scale::to_parent(live, &scaled, api_version))
+                Value::from(scale::to_parent(live, &scaled, api_version))
             }
             _ => {
                 let mut object = updated(ty, live, &case["new"], writer);

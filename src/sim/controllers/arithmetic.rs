@@ -1,6 +1,6 @@
 //! The numbers of a rolling update: surge, unavailable, and how a rollout is scaled. Counts in, counts out.
 
-use serde_json::Value;
+use crate::sim::json::Value;
 
 /// A count or a percentage, resolved against a total.
 ///
@@ -101,7 +101,7 @@ fn fraction(share: Share, desired: i64, surge: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::sim::json::json;
 
     fn deployment(replicas: i64, surge: Value, unavailable: Value) -> Value {
         json!({"spec": {"replicas": replicas, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}}})

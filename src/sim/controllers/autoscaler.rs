@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::client::{self, Component};
 use super::object::{labels, list, name, namespace, replicas, selects, stamp, status_count};
@@ -15,6 +14,7 @@ use super::template::quantity;
 use super::{Controller, Key, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

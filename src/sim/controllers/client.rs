@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::object::{controller_of, deleting};
 use crate::sim::api::{Caller, DeleteOptions, Propagation, Subresource};
 use crate::sim::failure::{Failure, Result};
 use crate::sim::fault;
+use crate::sim::json::Value;
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::cron::Schedule;
@@ -14,6 +13,7 @@ use super::{Controller, Key, queue};
 use crate::sim::api::Propagation;
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

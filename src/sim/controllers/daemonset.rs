@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::arithmetic::scaled;
 use super::client::{self, Component};
@@ -23,6 +22,7 @@ use super::template::pod_of;
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -11,13 +11,12 @@ pub mod status;
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::client::{self, Component};
 use super::object::{created, deleting, generation, name, observed_generation, replicas, selects_everything};
 use super::{Key, claim};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::Value;
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

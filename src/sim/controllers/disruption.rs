@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
 
 use super::arithmetic::scaled;
 use super::client::{self, Component};
@@ -13,6 +12,7 @@ use super::pods::is_ready;
 use super::{Controller, Key, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Map, Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -92,7 +92,7 @@ fn expected_scale(world: &World, pods: &[Arc<Value>]) -> i64 {
     sizes.values().sum()
 }
 
-fn still_disrupted(budget: &Value, pods: &[Arc<Value>], now: Timestamp) -> (Map<String, Value>, Option<Timestamp>) {
+fn still_disrupted(budget: &Value, pods: &[Arc<Value>], now: Timestamp) -> (Map, Option<Timestamp>) {
     let mut disrupted = Map::new();
     let mut recheck = None;
     for (pod, since) in budget["status"]["disruptedPods"].as_object().into_iter().flatten() {

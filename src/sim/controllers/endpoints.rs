@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::client::{self, Component, Deletion};
 use super::object::{deleting, label, labels, list, name, namespace, owner_reference, selects, stamp, text, uid};
 use super::pods::{is_ready, is_terminal};
 use super::{Key, object};
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -224,7 +223,7 @@ fn sync_endpoints(world: &mut World, service: &Value, pods: &[Arc<Value>]) -> Re
             let by_ip = |one: &Value, other: &Value| one["ip"].as_str().cmp(&other["ip"].as_str());
             ready.sort_by(by_ip);
             not_ready.sort_by(by_ip);
-            let mut subset = serde_json::Map::new();
+            let mut subset = crate::sim::json::Map::new();
             for (field, items) in [("addresses", ready), ("notReadyAddresses", not_ready), ("ports", ports)] {
                 if !items.is_empty() {
                     subset.insert(field.to_owned(), Value::from(items));

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::client::{self, Component};
 use super::object::{created, name};
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

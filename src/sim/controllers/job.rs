@@ -7,7 +7,6 @@ mod tracking;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::object::{condition, deleting, label, list, name, namespace, time, uid};
@@ -18,6 +17,7 @@ use super::{Controller, Key, claim, queue};
 use crate::sim::api::Propagation;
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -1,11 +1,11 @@
 //! The life around the workloads: deletion and its propagation, namespaces, pods in all their states, the shop.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::object::{annotation, condition, deleting, name};
 use super::play::{Play, probed};
 use crate::sim::api::{DeleteOptions, Propagation};
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::kubelet::logs;
 use crate::sim::store::Change;

@@ -1,10 +1,9 @@
 //! Jobs, CronJobs, EndpointSlices, budgets, volumes and cordoned nodes, on the controllers themselves.
 
-use serde_json::{Value, json};
-
 use super::object::{condition, deleting, list, name};
 use super::play::Play;
 use crate::sim::api::DeleteOptions;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::store::Change;
 

@@ -1,13 +1,13 @@
 //! Namespaces: what every one has, and their end with all that is in them.
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::object::{deleting, list, name, stamp};
 use super::{Controller, Key, queue};
 use crate::sim::api::{Propagation, Subresource};
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -1,7 +1,6 @@
 //! What the cluster does about nodes: taints that follow a cordon, nodes whose kubelet is silent, and pods that a taint drives away.
 
 use jiff::SignedDuration;
-use serde_json::{Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::nodes::repels;
@@ -10,6 +9,7 @@ use super::pods::{is_ready, is_terminal};
 use super::{Controller, Key, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::kubelet::node as kubelet_node;
 use crate::sim::world::World;

@@ -1,8 +1,7 @@
 //! Whether a pod may run on a node: selectors, affinity, taints.
 
-use serde_json::{Value, json};
-
 use super::object::{list, name};
+use crate::sim::json::{Value, json};
 
 /// Whether the node matches the pod's node selector and its required node affinity.
 pub fn matches(spec: &Value, node: &Value) -> bool {

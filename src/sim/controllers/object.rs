@@ -1,7 +1,8 @@
 //! Reading objects: names, owners, labels, counts and times as the controllers ask for them. Nothing here reads or writes the store.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+
+use crate::sim::json::{Map, Value, json};
 
 pub fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
@@ -35,7 +36,7 @@ pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object["metadata"]["labels"][key].as_str()
 }
 
-pub fn labels(object: &Value) -> Option<&Map<String, Value>> {
+pub fn labels(object: &Value) -> Option<&Map> {
     object["metadata"]["labels"].as_object()
 }
 
@@ -111,7 +112,7 @@ pub fn set_text(map: &mut Value, key: &str, value: &str) -> bool {
 }
 
 /// Sets a count, or leaves the field out when it is 0, as Go's `omitempty` does.
-pub fn put_count(map: &mut Map<String, Value>, key: &str, count: i64) {
+pub fn put_count(map: &mut Map, key: &str, count: i64) {
     if count == 0 {
         map.remove(key);
     } else {
@@ -120,7 +121,7 @@ pub fn put_count(map: &mut Map<String, Value>, key: &str, count: i64) {
 }
 
 /// Whether a label selector (`matchLabels` and `matchExpressions`) matches. An absent selector matches nothing, an empty one everything.
-pub fn selects(selector: &Value, labels: Option<&Map<String, Value>>) -> bool {
+pub fn selects(selector: &Value, labels: Option<&Map>) -> bool {
     if selector.is_null() {
         return false;
     }

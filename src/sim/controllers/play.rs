@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::client::{self, Component};
 use super::object::{name, replicas};
 use crate::sim::api::{Caller, DeleteOptions, Subresource};
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::kubelet::node;
 use crate::sim::store::LogEntry;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::object::{annotation, condition, created, deleting, list, text, time, uid};
+use crate::sim::json::Value;
 
 pub fn phase(pod: &Value) -> &str {
     text(pod, &["status", "phase"])
@@ -142,7 +142,7 @@ fn restarts(pod: &Value) -> (i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::sim::json::json;
 
     fn pod(name: &str, node: &str, phase: &str, ready: Option<&str>) -> Value {
         let conditions = match ready {

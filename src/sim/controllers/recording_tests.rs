@@ -1,9 +1,8 @@
 //! A rollout in the simulator beside the recording of the same rollout on a real control plane: per object, the same states in the same order.
 
-use serde_json::{Value, json};
-
 use super::object::{list, name, replicas, status_count};
 use super::play::Play;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 
 const REPLICA_SETS: &str = include_str!("../../../tests/recordings/watch-replicasets.jsonl");
@@ -84,7 +83,7 @@ fn timeless(value: &Value) -> Value {
                 .iter()
                 .filter(|(key, _)| !times.contains(&key.as_str()))
                 .map(|(key, value)| (key.clone(), timeless(value)))
-                .collect::<serde_json::Map<_, _>>()
+                .collect::<crate::sim::json::Map>()
                 .into()
         }
         Value::Array(items) => items.iter().map(timeless).collect(),

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::client::{self, Component, Deletion};
 use super::object::{condition, controller_of, deleting, generation, labels, name, namespace, observed_generation, put_count, replicas, selects, stamp, uid};
@@ -12,6 +11,7 @@ use super::template::pod_of;
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
+use crate::sim::json::{Map, Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -1,11 +1,10 @@
 //! The scenarios of rolling updates, 43 to 62 of SEMANTICS.md section 8, on the controllers themselves.
 
-use serde_json::{Value, json};
-
 use super::object::{annotation, condition, deleting, name, replicas};
 use super::play::{Play, probed};
 use super::pods::{is_available, is_terminating};
 use super::queue;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 
 const D: Kind = Kind::DEPLOYMENTS;

@@ -1,11 +1,10 @@
 //! The scenarios of StatefulSets and DaemonSets, 63 to 73 of SEMANTICS.md section 8, on the controllers themselves.
 
-use serde_json::{Value, json};
-
 use super::history::number;
 use super::object::{deleting, label, name};
 use super::play::{Play, template};
 use crate::sim::api::DeleteOptions;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 
 const STS: Kind = Kind::STATEFULSETS;

@@ -9,7 +9,6 @@ mod revision;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
 
 use self::pod::{ordinal, ordinals, pod_revision};
 use super::client::{self, Component, Deletion};
@@ -18,6 +17,7 @@ use super::pods::{is_available, is_ready, next_available, phase};
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
+use crate::sim::json::{Map, Value};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::object::{list, owner_reference};
+use crate::sim::json::{Value, json};
 
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 

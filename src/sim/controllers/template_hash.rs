@@ -4,9 +4,8 @@
 
 use std::fmt::{self, Write};
 
-use serde_json::Value;
-
 use super::hash::safe_encode;
+use crate::sim::json::Value;
 use crate::sim::schema::go_struct;
 
 const TEMPLATE: &str = "k8s.io/api/core/v1.PodTemplateSpec";

@@ -1,12 +1,11 @@
 //! Volume claims are bound at once, to volumes that are made for them: every simulated cluster has a default storage class, `standard`.
 
-use serde_json::{Value, json};
-
 use super::client::{self, Component};
 use super::object::{deleting, list, name, namespace, uid};
 use super::{Key, object};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

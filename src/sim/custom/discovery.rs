@@ -1,8 +1,7 @@
 //! How discovery names custom kinds, in both of its forms.
 
-use serde_json::{Value, json};
-
 use super::{Custom, Customs};
+use crate::sim::json::{Value, json};
 
 /// The groups of custom kinds, for the aggregated form.
 pub fn groups(customs: &Customs) -> Vec<Value> {

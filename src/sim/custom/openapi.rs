@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
-
 use super::Custom;
+use crate::sim::json::{Map, Value};
 
 /// Adds the paths and schemas of these kinds to a document.
-pub fn describe<'a>(customs: impl Iterator<Item = &'a Arc<Custom>>, paths: &mut Map<String, Value>, schemas: &mut BTreeMap<String, Value>) {
+pub fn describe<'a>(customs: impl Iterator<Item = &'a Arc<Custom>>, paths: &mut Map, schemas: &mut BTreeMap<String, Value>) {
     for custom in customs {
         let _ = (custom, &paths, &schemas);
     }

@@ -1,8 +1,7 @@
 //! The defaults of pods and of the templates that pods are made from.
 
-use serde_json::{Value, json};
-
 use super::{fill, present};
+use crate::sim::json::{Value, json};
 
 pub fn template(template: &mut Value) {
     if template.is_object() {

@@ -1,9 +1,8 @@
 //! Defaults against what a real server made of the same objects.
 
-use serde_json::{Value, json};
-
 use super::super::kinds::Kind;
 use super::{pod, set};
+use crate::sim::json::{Value, json};
 
 fn with_defaults(kind: Kind, mut object: Value) -> Value {
     set(kind, &mut object);

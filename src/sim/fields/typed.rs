@@ -2,9 +2,8 @@
 //!
 //! Not here: who owns the fields (`apply`).
 
-use serde_json::{Map, Value};
-
 use super::{Element, Path, Set, same, show_path};
+use crate::sim::json::{Map, Value};
 use crate::sim::schema::{Field, Link, List, ListKind, Shape, Type};
 
 mod check;
@@ -194,7 +193,7 @@ impl Comparison {
         }
     }
 
-    fn walk_maps(&mut self, place: Place, left: Option<&Map<String, Value>>, right: Option<&Map<String, Value>>, path: &mut Path) {
+    fn walk_maps(&mut self, place: Place, left: Option<&Map>, right: Option<&Map>, path: &mut Path) {
         let none = Map::new();
         let (left, right) = (left.unwrap_or(&none), right.unwrap_or(&none));
         for key in left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))) {
@@ -256,7 +255,7 @@ fn grouped(list: &'static List, items: &[Value]) -> Vec<(Element, Vec<Value>)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
     use crate::sim::schema::of;

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::super::controllers::object::{name, namespace, uid};
 use super::super::events;
 use super::super::image::{Pull, Refusal, SLOW_PULL, full_name};
 use super::super::world::World;
 use super::{Exit, GOOD_RUN, INIT, JOB, PROBE_PERIOD, Policy, Role, State, What, address, back_off, change, go_duration, next, plan, start_next, status};
+use crate::sim::json::Value;
 
 fn pull_error(image: &str) -> String {
     let full = full_name(image);

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use super::super::controllers::object::{list, name, text, uid};
 use super::super::failure::{Failure, Result};
 use super::super::kinds::Kind;
 use super::super::world::World;
 use super::{Container, State, tag};
+use crate::sim::json::Value;
 
 /// One line and the moment at which it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 //! Heartbeats are brought up to date when somebody looks, so that they cost nothing in a cluster that nobody watches.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::super::api::{Caller, Subresource};
 use super::super::controllers::client::Component;
@@ -12,6 +11,7 @@ use super::super::controllers::{Controller, Key, Work, queue};
 use super::super::kinds::Kind;
 use super::super::world::World;
 use super::{Outage, digest};
+use crate::sim::json::{Value, json};
 
 /// How often a kubelet renews its lease, and how often it writes its status.
 const LEASE_PERIOD_S: i64 = 10;

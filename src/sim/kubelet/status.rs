@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use super::super::controllers::client::{self, Component};
 use super::super::controllers::object::{condition, generation, list, stamp, text, uid};
 use super::super::kinds::Kind;
 use super::super::world::World;
 use super::{Container, Exit, Policy, Role, Run, State, digest, full_name};
+use crate::sim::json::{Map, Value, json};
 
 /// Writes the pod's status as it is now; the object may be older than the store's.
 pub fn push(world: &mut World, pod: &Arc<Value>) {

@@ -2,9 +2,8 @@
 //!
 //! Not the json-patch crate: that one is stricter than the server, and its errors are others.
 
-use serde_json::{Map, Value};
-
 use super::{MAX_OPERATIONS, PatchFailure, REJECTED};
+use crate::sim::json::{Map, Value};
 
 /// Applies a list of operations.
 ///
@@ -44,7 +43,7 @@ fn apply_all(original: &Value, operations: &[Operation<'_>]) -> Result<Value, St
 
 const MISSING: &str = "missing value";
 
-struct Operation<'a>(&'a Map<String, Value>);
+struct Operation<'a>(&'a Map);
 
 impl Operation<'_> {
     fn kind(&self) -> &str {
@@ -61,7 +60,7 @@ impl Operation<'_> {
 
     fn text(&self, key: &str, absent: &str) -> Result<&str, String> {
         match self.0.get(key) {
-            Some(Value::String(text)) => Ok(text),
+            Some(Value::String(text)) => Ok(text.as_str()),
             None | Some(Value::Null) => Err(format!("{absent}: {MISSING}")),
             Some(other) => Err(format!("json: cannot unmarshal {} into Go value of type string", go_name(other))),
         }
@@ -266,7 +265,7 @@ pub(super) fn go_name(value: &Value) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
 
@@ -326,7 +325,7 @@ mod tests {
         assert_eq!(json(&original, &json!(["add"])).unwrap_err().message(), "json: cannot unmarshal string into Go value of type jsonpatch.Operation");
         let many: Vec<Value> = (0..=MAX_OPERATIONS).map(|_| json!({"op": "test", "path": "/s", "value": "text"})).collect();
         assert_eq!(
-            json(&original, &Value::Array(many)).unwrap_err(),
+            json(&original, &Value::from(many)).unwrap_err(),
             PatchFailure::TooLarge("The allowed maximum operations in a JSON patch is 10000, got 10001".to_owned())
         );
     }

@@ -2,9 +2,8 @@
 //!
 //! Not here: server-side apply, whose body is YAML, and what the API server does to the object afterwards (defaults, validation, the store).
 
-use serde_json::Value;
-
 use super::{PatchFailure, json, merge, strategic};
+use crate::sim::json::Value;
 use crate::sim::schema::Type;
 use crate::sim::schema::decode::{self, Decoded, Strictness, strict_error};
 use crate::sim::schema::parse::{Tree, parse};
@@ -105,7 +104,7 @@ fn check_operations(tree: &Tree) -> Result<Vec<String>, PatchFailure> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
     use crate::sim::schema::of;

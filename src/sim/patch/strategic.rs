@@ -4,9 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::{PatchFailure, REJECTED};
+use crate::sim::json::{Map, Value};
 use crate::sim::schema::{Field, Shape, Type};
 
 mod order;
@@ -18,7 +17,7 @@ const DELETE_FROM_PRIMITIVE_LIST: &str = "$deleteFromPrimitiveList";
 const SET_ELEMENT_ORDER: &str = "$setElementOrder";
 const RETAIN_KEYS: &str = "$retainKeys";
 
-type Object = Map<String, Value>;
+type Object = Map;
 
 /// Merges `patch` into `original` by the patch strategies of `ty`. What comes back may hold fields that the type does not have: decode it.
 ///
@@ -124,7 +123,7 @@ fn merge_map(mut original: Object, mut patch: Object, ty: &'static Type) -> Merg
     merge_ordered_lists(&mut original, &mut patch, ty)?;
     for (key, change) in patch {
         let (key, is_delete_list) = match delete_list_key(&key)? {
-            Some(name) => (name, true),
+            Some(name) => (name.into(), true),
             None => (key, false),
         };
         if change.is_null() {
@@ -140,7 +139,7 @@ fn merge_map(mut original: Object, mut patch: Object, ty: &'static Type) -> Merg
                     }
                     (Value::Array(present), Value::Array(change)) => {
                         let meta = Meta::of_list(ty, &key)?;
-                        Some(Value::Array(merge_list_by_strategy(present, change, &meta, is_delete_list)?.list))
+                        Some(Value::from(merge_list_by_strategy(present.into(), change.into(), &meta, is_delete_list)?.list))
                     }
                     (_, change) => without_directives(change),
                 };
@@ -163,7 +162,7 @@ fn merge_map(mut original: Object, mut patch: Object, ty: &'static Type) -> Merg
 
 fn bad_patch_type(directive: &Value, patch: &Object) -> Refusal {
     let shown = match directive {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         other => format!("%!s({}={})", go_type(other), go_print(other)),
     };
     Refusal::Other(format!("unknown patch type: {shown} in map: {}", go_print(&Value::Object(patch.clone()))))
@@ -199,7 +198,7 @@ fn retain_keys(original: &mut Object, patch: &mut Object) -> Merged<()> {
 
 /// Merges the lists for which the patch sets the order, and takes both lists out of the patch.
 fn merge_ordered_lists(original: &mut Object, patch: &mut Object, ty: &'static Type) -> Merged<()> {
-    let keys: Vec<String> = patch.keys().filter(|key| key.starts_with(SET_ELEMENT_ORDER)).cloned().collect();
+    let keys: Vec<String> = patch.keys().filter(|key| key.starts_with(SET_ELEMENT_ORDER)).map(ToString::to_string).collect();
     for key in keys {
         let Some(order) = patch.remove(&key) else { continue };
         let Value::Array(order) = order else { return Err(Refusal::bad_type("[]interface {}", &order)) };
@@ -216,8 +215,8 @@ fn merge_ordered_lists(original: &mut Object, patch: &mut Object, ty: &'static T
         let mut server_order = present.clone().unwrap_or_default();
         let merged = match (present, change) {
             (Some(present), None) => present,
-            (None, Some(change)) => match without_directives(Value::Array(change)) {
-                Some(Value::Array(list)) => list,
+            (None, Some(change)) => match without_directives(Value::from(change)) {
+                Some(Value::Array(list)) => list.into(),
                 _ => continue,
             },
             (Some(present), Some(change)) => {
@@ -232,7 +231,7 @@ fn merge_ordered_lists(original: &mut Object, patch: &mut Object, ty: &'static T
         };
         let (in_patch, server_only) = partition(merged, &order, &meta.merge_key)?;
         let index = if element? == "map[string]interface {}" { Index::Key(&meta.merge_key) } else { Index::Item };
-        original.insert(name.clone(), Value::Array(normalize(in_patch, server_only, &order, &server_order, index)?));
+        original.insert(name.clone(), Value::from(normalize(in_patch, server_only, &order, &server_order, index)?));
         patch.remove(&name);
     }
     Ok(())
@@ -241,7 +240,7 @@ fn merge_ordered_lists(original: &mut Object, patch: &mut Object, ty: &'static T
 fn optional_list(value: Option<&Value>) -> Merged<Option<Vec<Value>>> {
     match value {
         None => Ok(None),
-        Some(Value::Array(list)) => Ok(Some(list.clone())),
+        Some(Value::Array(list)) => Ok(Some(list.to_vec())),
         Some(other) => Err(Refusal::bad_type("[]interface {}", other)),
     }
 }
@@ -277,8 +276,8 @@ fn validate_order(change: &[Value], order: &[Value], merge_key: &str) -> Merged<
     if at < kept.len() && ordered >= order.len() {
         return Err(Refusal::Other(format!(
             "The order in patch list:\n{}\n doesn't match {SET_ELEMENT_ORDER} list:\n{}\n",
-            go_print(&Value::Array(change.to_vec())),
-            go_print(&Value::Array(order.to_vec()))
+            go_print(&Value::from(change.to_vec())),
+            go_print(&Value::from(order.to_vec()))
         )));
     }
     Ok(())
@@ -393,7 +392,7 @@ fn element_type(lists: &[&[Value]]) -> Merged<&'static str> {
             None if ty == "[]interface {}" => return Err(Refusal::ListOfLists),
             None => seen = Some(ty),
             Some(first) if first != ty => {
-                let all: Vec<String> = lists.iter().map(|list| go_print(&Value::Array(list.to_vec()))).collect();
+                let all: Vec<String> = lists.iter().map(|list| go_print(&Value::from(list.to_vec()))).collect();
                 return Err(Refusal::Other(format!("list element types are not identical: [{}]", all.join(" "))));
             }
             Some(_) => {}
@@ -460,7 +459,7 @@ fn go_type(value: &Value) -> &'static str {
 pub(crate) fn go_print(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.to_string(),
         Value::Array(items) => format!("[{}]", items.iter().map(go_print).collect::<Vec<_>>().join(" ")),
         Value::Object(map) => format!("map[{}]", map.iter().map(|(key, value)| format!("{key}:{}", go_print(value))).collect::<Vec<_>>().join(" ")),
         other => other.to_string(),

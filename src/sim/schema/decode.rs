@@ -4,10 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
-
 use super::parse::{Tree, parse};
 use super::{Field, Omit, Shape, Type, of, quantity, time};
+use crate::sim::json::{Map, Value};
 
 mod scalar;
 
@@ -287,7 +286,7 @@ impl Decoder {
         }
         // An empty list of managers is an order to forget them all, and no absent one.
         let zero = list.is_empty() && self.path != "metadata.managedFields";
-        Ok(Coded { json: Value::Array(list), zero })
+        Ok(Coded { json: Value::from(list), zero })
     }
 
     fn enter(&mut self, name: &str) {
@@ -303,10 +302,10 @@ fn zero(ty: &'static Type) -> Coded {
     let json = match &ty.shape {
         Shape::Struct(_) => return assemble(ty, ty.fields().iter().map(|_| None).collect()),
         Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Raw | Shape::Time | Shape::MicroTime => Value::Null,
-        Shape::String => Value::String(String::new()),
+        Shape::String => Value::from(String::new()),
         Shape::Int32 | Shape::Int64 | Shape::Float | Shape::IntOrString => Value::from(0),
         Shape::Boolean => Value::Bool(false),
-        Shape::Quantity => Value::String("0".to_owned()),
+        Shape::Quantity => Value::from("0".to_owned()),
     };
     Coded { json, zero: true }
 }

@@ -1,6 +1,6 @@
 //! JSON as the server reads it: members in their order, repeated ones too, numbers as written, Go's words for what is no JSON.
 
-use serde_json::{Map, Number, Value};
+use crate::sim::json::{Map, Number, Value};
 
 /// A parsed document that has lost nothing.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +50,7 @@ impl Tree {
             Tree::Null => Value::Null,
             Tree::Bool(is) => Value::Bool(*is),
             Tree::Number(text) => number(text),
-            Tree::String(text) => Value::String(text.clone()),
+            Tree::String(text) => Value::from(text.clone()),
             Tree::Array(items) => Value::Array(items.iter().map(Tree::to_value).collect()),
             Tree::Object(members) => {
                 let mut map = Map::new();
@@ -107,9 +107,9 @@ impl From<&Value> for Tree {
             Value::Null => Tree::Null,
             Value::Bool(is) => Tree::Bool(*is),
             Value::Number(number) => Tree::Number(number.to_string()),
-            Value::String(text) => Tree::String(text.clone()),
+            Value::String(text) => Tree::String(text.to_string()),
             Value::Array(items) => Tree::Array(items.iter().map(Tree::from).collect()),
-            Value::Object(map) => Tree::Object(map.iter().map(|(key, value)| (key.clone(), Tree::from(value))).collect()),
+            Value::Object(map) => Tree::Object(map.iter().map(|(key, value)| (key.to_string(), Tree::from(value))).collect()),
         }
     }
 }
@@ -363,7 +363,7 @@ fn quoted(byte: u8) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use crate::sim::json::json;
 
     use super::*;
 

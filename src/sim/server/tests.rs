@@ -6,9 +6,9 @@ use futures::StreamExt;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
-use serde_json::{Value, json};
 
 use super::super::trial::Trial;
+use crate::sim::json::{Value, json};
 
 const SECRETS: &str = "/api/v1/namespaces/default/secrets";
 
@@ -327,11 +327,11 @@ fn a_log_is_served_whole_in_part_and_as_it_grows() {
 fn faults_meet_the_requests_that_they_are_for() {
     let trial = Trial::new();
     trial.good("POST", SECRETS, secret("a", "1"));
-    trial.sim.fault(&json!({ "unavailable": true, "times": 1, "verb": "list" })).expect("a fault");
+    trial.sim.fault(&json!({ "unavailable": true, "times": 1, "verb": "list" }).into()).expect("a fault");
     let (code, headers, _) = trial.send("GET", SECRETS, "", "", "");
     assert_eq!((code, headers["retry-after"].to_str().ok()), (503, Some("1")));
     assert_eq!(trial.send("GET", SECRETS, "", "", "").0, 200);
-    trial.sim.fault(&json!({ "cut_after": true, "times": 1, "verb": "delete" })).expect("a fault");
+    trial.sim.fault(&json!({ "cut_after": true, "times": 1, "verb": "delete" }).into()).expect("a fault");
     let cut = trial.runtime.block_on(async {
         let request = http::Request::delete(format!("{SECRETS}/a")).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
         tower::ServiceExt::oneshot(trial.sim.service(), request).await.err().map(|it| it.to_string())

@@ -1,7 +1,8 @@
 //! Ages as tables show them: one or two units, cut, never rounded.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+
+use crate::sim::json::Value;
 
 /// How long before `now` a time of an object was.
 pub fn since(time: Option<&Value>, now: Timestamp) -> String {

@@ -1,9 +1,8 @@
 //! The rows of nodes, volumes, claims, quotas and events.
 
-use serde_json::{Value, json};
-
 use super::Row;
 use super::network::or_none;
+use crate::sim::json::{Value, json};
 
 fn first<'a>(texts: &[&'a str]) -> &'a str {
     texts.iter().copied().find(|it| !it.is_empty()).unwrap_or_default()

@@ -1,8 +1,7 @@
 //! The rows of role bindings.
 
-use serde_json::Value;
-
 use super::Row;
+use crate::sim::json::Value;
 
 pub fn binding(row: &Row<'_>) -> Vec<Value> {
     let subjects = |kind: &str| {

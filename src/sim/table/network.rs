@@ -1,8 +1,7 @@
 //! The rows of Services, endpoints and ingresses.
 
-use serde_json::{Value, json};
-
 use super::Row;
+use crate::sim::json::{Value, json};
 
 pub fn or_none(text: &str) -> String {
     if text.is_empty() { "<none>".to_owned() } else { text.to_owned() }

@@ -1,9 +1,8 @@
 //! The row of a pod.
 
-use serde_json::{Value, json};
-
 use super::Row;
 use super::age;
+use crate::sim::json::{Value, json};
 
 /// What all containers together amount to.
 struct Summary {
@@ -130,7 +129,7 @@ pub fn cells(row: &Row<'_>) -> Vec<Value> {
         }
     }
     let restarts = match all.last_restart.filter(|_| all.restarts != 0) {
-        Some(last) => format!("{} ({} ago)", all.restarts, age::since(Some(&Value::String(last)), row.now)),
+        Some(last) => format!("{} ({} ago)", all.restarts, age::since(Some(&Value::from(last)), row.now)),
         None => all.restarts.to_string(),
     };
     let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };

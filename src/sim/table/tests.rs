@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 
 use super::super::kinds::Kind;
 use super::{cells, columns, conditions};
+use crate::sim::json::{Value, json};
 
 fn kind(plural: &str) -> Kind {
     Kind::all().find(|it| it.plural() == plural).expect("a served kind")
@@ -71,7 +71,7 @@ fn rows_are_those_that_kubectl_printed_on_a_real_cluster() {
         let mut compared = 0;
         for (plural, objects) in case["objects"].as_object().expect("objects") {
             let (kind, objects) = (kind(plural), objects.as_array().expect("a list"));
-            let rows = tables.get(plural).unwrap_or_else(|| panic!("{plural} was not printed in {}", case["file"]));
+            let rows = tables.get(plural.as_str()).unwrap_or_else(|| panic!("{plural} was not printed in {}", case["file"]));
             assert!(objects.iter().any(|it| rows.contains_key(it["metadata"]["name"].as_str().unwrap_or_default())), "{plural} {}", case["file"]);
             let newest = objects.iter().filter_map(|it| it["metadata"]["creationTimestamp"].as_str()?.parse::<Timestamp>().ok()).max().expect("a time");
             // When kubectl asked is not recorded: within two minutes of the newest object, in tenths of seconds.

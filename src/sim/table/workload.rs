@@ -1,10 +1,10 @@
 //! The rows of workloads, and of what watches over them.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::super::selector;
 use super::{Row, age, network};
+use crate::sim::json::{Value, json};
 
 const CONTAINERS: &str = "/spec/template/spec/containers";
 
@@ -107,7 +107,7 @@ pub fn cron_job(row: &Row<'_>) -> Vec<Value> {
 fn shown(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(text.to_string()),
         other => Some(other.to_string()),
     }
 }

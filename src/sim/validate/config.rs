@@ -1,9 +1,8 @@
 //! ConfigMaps, Secrets, ControllerRevisions, claims, Nodes, Leases and Events.
 
-use serde_json::Value;
-
 use super::super::kinds::Kind;
 use super::{Errors, FieldError, entries, items, names, text};
+use crate::sim::json::Value;
 
 /// The largest size of all data together.
 const DATA_MOST: usize = 1024 * 1024;

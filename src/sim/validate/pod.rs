@@ -5,11 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 mod security;
 
 use super::{Errors, annotations, entries, items, labels, names, text};
+use crate::sim::json::Value;
 
 /// A whole pod.
 pub fn pod(errors: &mut Errors, object: &Value) {
@@ -124,7 +123,7 @@ fn volumes<'a>(errors: &mut Errors, field: &str, volumes: &'a Value) -> BTreeSet
     for (at, volume) in items(volumes).iter().enumerate() {
         let before = errors.0.len();
         let field = format!("{field}[{at}]");
-        let sources: Vec<&String> = entries(volume).filter(|(key, value)| *key != "name" && !value.is_null()).map(|(key, _)| key).collect();
+        let sources: Vec<_> = entries(volume).filter(|(key, value)| *key != "name" && !value.is_null()).map(|(key, _)| key).collect();
         for source in sources.iter().skip(1) {
             errors.forbidden(format!("{field}.{source}"), "may not specify more than 1 volume type");
         }
@@ -330,7 +329,7 @@ fn environment(errors: &mut Errors, field: &str, container: &Value) {
         if from.is_null() {
             continue;
         }
-        let sources: Vec<(&String, &Value)> = entries(from).filter(|(_, it)| !it.is_null()).collect();
+        let sources: Vec<_> = entries(from).filter(|(_, it)| !it.is_null()).collect();
         for (source, value) in &sources {
             let needed: &[&str] = match source.as_str() {
                 "configMapKeyRef" | "secretKeyRef" => &["name", "key"],

@@ -1,9 +1,8 @@
 //! PodDisruptionBudgets, autoscalers, roles and their bindings.
 
-use serde_json::Value;
-
 use super::super::kinds::Kind;
 use super::{Errors, count_or_percent, items, label_selector, not_over_all, text};
+use crate::sim::json::Value;
 
 pub fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>) {
     match kind {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::{Errors, FieldError, items, labels, names, text};
+use crate::sim::json::Value;
 
 pub fn content(errors: &mut Errors, object: &Value, old: Option<&Value>) {
     let spec = &object["spec"];

@@ -1,11 +1,10 @@
 //! Refusals and their words, as the real server says them.
 
-use serde_json::{Value, json};
-
 use super::super::api::Subresource;
 use super::super::defaults;
 use super::super::kinds::Kind;
 use super::{create, update};
+use crate::sim::json::{Value, json};
 
 fn deployment(change: impl FnOnce(&mut Value)) -> Value {
     let mut object = json!({

@@ -1,11 +1,10 @@
 //! Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers, Jobs and CronJobs.
 
-use serde_json::Value;
-
 use super::super::failure::{FieldError, Rule};
 use super::super::kinds::Kind;
 use super::super::selector;
 use super::{Errors, amount, bad_selector, count_or_percent, is_empty_selector, is_usable_selector, items, label_selector, names, not_over_all, pod, text};
+use crate::sim::json::Value;
 
 pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
     let spec = &object["spec"];
@@ -21,7 +20,7 @@ pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
         Kind::DAEMONSETS => daemon_set(errors, spec),
         Kind::REPLICATIONCONTROLLERS => {
             errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
-            if spec["selector"].as_object().is_none_or(serde_json::Map::is_empty) {
+            if spec["selector"].as_object().is_none_or(crate::sim::json::Map::is_empty) {
                 errors.required("spec.selector", "");
             }
             errors.not_negative("spec.replicas", &spec["replicas"]);
@@ -181,12 +180,12 @@ fn stateful_set(errors: &mut Errors, spec: &Value) {
     let mut volumes: Vec<Value> = Vec::new();
     for claim in items(&spec["volumeClaimTemplates"]) {
         let name = claim["metadata"]["name"].clone();
-        volumes.push(serde_json::json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
+        volumes.push(crate::sim::json::json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
     }
     if !volumes.is_empty() {
         let own = items(&template["spec"]["volumes"]).iter().filter(|it| !volumes.iter().any(|claim| claim["name"] == it["name"])).cloned();
         let all: Vec<Value> = volumes.iter().cloned().chain(own).collect();
-        template["spec"]["volumes"] = Value::Array(all);
+        template["spec"]["volumes"] = Value::from(all);
     }
     pod::template(errors, "spec.template", &template);
     always(errors, spec, "StatefulSet");

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::super::history::{number, patch_of, renumber};
 use super::super::object::{label, name, namespace, owner_reference, uid};
 use super::super::template_hash::template_hash;
 use super::super::{claim, client};
 use super::{BY, HASH};
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

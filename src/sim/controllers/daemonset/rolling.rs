@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::super::arithmetic::scaled;
 use super::super::object::{deleting, name};
 use super::super::pods::is_available;
 use super::{Placed, Sync, eligible};
+use crate::sim::json::Value;
 
 type MaybePod<'a> = Option<&'a Arc<Value>>;
 

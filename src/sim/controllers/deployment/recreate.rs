@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::super::client;
 use super::super::object::{status_count, uid};
 use super::super::pods::is_terminal;
 use super::{Rollout, is_active, revision, scale, status};
 use crate::sim::failure::Result;
+use crate::sim::json::Value;
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

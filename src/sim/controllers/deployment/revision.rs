@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::super::arithmetic::{fenceposts, new_size};
 use super::super::client::{self, Component};
 use super::super::object::{annotation, controlled_by, name, namespace, owner_reference, replicas, set_text};
@@ -12,6 +10,7 @@ use super::super::template_hash::template_hash;
 use super::{Rollout, status};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
+use crate::sim::json::{Map, Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::super::client::{self, Component};
 use super::super::object::annotation;
 use super::super::template::{TEMPLATE_HASH, equal_ignoring_hash};
 use super::revision::{self, ROLLBACK, is_own};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::Value;
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::super::arithmetic::{fenceposts, new_size};
 use super::super::object::{replicas, status_count};
 use super::{Rollout, by_creation, is_active, revision, scale, status};
 use crate::sim::failure::Result;
+use crate::sim::json::Value;
 use crate::sim::world::World;
 
 /// # Source

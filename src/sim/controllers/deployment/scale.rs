@@ -3,8 +3,6 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::super::arithmetic::{Share, fenceposts, proportional};
 use super::super::client::{self, Component, Deletion};
 use super::super::object::{annotation, created, deleting, generation, name, namespace, observed_generation, replicas, status_count};
@@ -12,6 +10,7 @@ use super::revision::{DESIRED, MOST, annotate_sizes};
 use super::{Rollout, is_active, revision, status};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::Value;
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -1,7 +1,6 @@
 //! What a Deployment's status says: counts, conditions, and whether its rollout makes progress.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value, json};
 
 use super::super::arithmetic::fenceposts;
 use super::super::client::{self, Component};
@@ -10,6 +9,7 @@ use super::super::{Controller, Key, queue};
 use super::Rollout;
 use super::scale::NO_LIMIT;
 use crate::sim::failure::Result;
+use crate::sim::json::{Map, Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

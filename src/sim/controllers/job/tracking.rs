@@ -1,7 +1,6 @@
 //! How a Job's pods are counted: noted first, then freed of their finalizer, then added up, so that none is counted twice or lost.
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use super::super::client;
 use super::super::object::{condition, list, put_count, stamp, uid};
@@ -9,6 +8,7 @@ use super::super::pods::phase;
 use super::{BY, Sync, TRACKING, has_finalizer, is_failed};
 use crate::sim::events;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -25,7 +25,7 @@ pub fn write(world: &mut World, mut sync: Sync, mut changed: bool) -> Result<()>
         put_count(status, "active", sync.active);
         status.insert("ready".to_owned(), json!(sync.ready));
         status.insert("terminating".to_owned(), json!(sync.terminating));
-        let mut uncounted = serde_json::Map::new();
+        let mut uncounted = crate::sim::json::Map::new();
         for (field, pods) in [("succeeded", &succeeded), ("failed", &failed)] {
             if !pods.is_empty() {
                 uncounted.insert(field.to_owned(), pods.iter().map(|pod| json!(uid(pod))).collect());

@@ -1,13 +1,12 @@
 //! The volume claims of a StatefulSet's pods, and who owns them when the set shrinks or goes.
 
-use serde_json::{Value, json};
-
 use super::super::client;
 use super::super::object::{deleting, list, name, namespace, owner_reference, uid};
 use super::pod::{ordinal, ordinals};
 use super::{BY, claim_templates};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

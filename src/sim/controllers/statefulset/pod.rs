@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::super::client;
 use super::super::history::template_of;
 use super::super::object::{label, list, name, namespace, replicas, status_count};
 use super::super::template::pod_of;
 use super::{BY, claim_templates, claims};
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
-
 use super::super::hash::{revision_hash, revision_name};
 use super::super::history::{self, number, patch_of, renumber};
 use super::super::object::{go_json, name, owner_reference};
@@ -11,6 +9,7 @@ use super::super::{claim, client};
 use super::BY;
 use super::pod::pod_revision;
 use crate::sim::failure::Result;
+use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 

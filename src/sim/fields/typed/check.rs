@@ -1,8 +1,7 @@
 //! Checks an applied object against its type: it may leave out anything, but what it has must fit.
 
-use serde_json::Value;
-
 use super::{Element, Field, ListKind, Path, Shape, Type, element_of, show_path};
+use crate::sim::json::Value;
 
 /// Checks an object that is applied.
 ///

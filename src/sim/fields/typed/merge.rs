@@ -1,8 +1,7 @@
 //! Merging an applied object into the live one, and taking fields out of an object.
 
-use serde_json::{Map, Value};
-
 use super::{Element, Kind, List, Path, Place, Set, element_of, show_path};
+use crate::sim::json::{Map, Value};
 use crate::sim::schema::Type;
 
 /// Merges `applied` into `live`: what it sets wins, lists with keys merge by item, other lists are replaced.
@@ -41,7 +40,7 @@ fn walk(place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Pa
                 return Ok(right.or(left).cloned());
             }
             let merged = Lists::new(list, lefts, rights, path)?.merge(path)?;
-            Ok((!merged.is_empty()).then_some(Value::Array(merged)))
+            Ok((!merged.is_empty()).then_some(Value::from(merged)))
         }
     }
 }
@@ -175,7 +174,7 @@ fn remove(place: Place, value: &Value, fields: &Set) -> Value {
                     None => kept.push(item.clone()),
                 }
             }
-            if kept.is_empty() { Value::Null } else { Value::Array(kept) }
+            if kept.is_empty() { Value::Null } else { Value::from(kept) }
         }
         _ => Value::Null,
     }

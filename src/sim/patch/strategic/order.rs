@@ -1,8 +1,7 @@
 //! The order of a merged list: what the patch names in the patch's order, what only the server has in the server's, interleaved as the server had it.
 
-use serde_json::Value;
-
 use super::{DIRECTIVE, Merged, find, key_of};
+use crate::sim::json::Value;
 
 /// By what items are found in a list.
 #[derive(Clone, Copy)]

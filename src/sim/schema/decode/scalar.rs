@@ -1,8 +1,7 @@
 //! Reading what is neither struct nor map nor list.
 
-use serde_json::{Number, Value};
-
 use super::{Coded, Decoder, Words, quantity, time, zero};
+use crate::sim::json::{Number, Value};
 use crate::sim::schema::parse::Tree;
 use crate::sim::schema::{Shape, Type};
 

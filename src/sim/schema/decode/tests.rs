@@ -1,8 +1,7 @@
 //! Documents and what the server makes of them.
 
-use serde_json::json;
-
 use super::*;
+use crate::sim::json::json;
 use crate::sim::schema::of;
 
 fn deployment() -> &'static Type {

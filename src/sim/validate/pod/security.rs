@@ -2,10 +2,9 @@
 //!
 //! Profiles (seccomp, AppArmor, SELinux) and Windows options are not judged.
 
-use serde_json::Value;
-
 use super::super::Errors;
 use super::{items, text};
+use crate::sim::json::Value;
 
 /// The ids that users and groups can have.
 const IDS: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;

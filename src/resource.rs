@@ -49,6 +49,10 @@ pub static DAEMON_SET: Resource = known("apps", "v1", "DaemonSet", "daemonsets",
 pub static REPLICA_SET: Resource = known("apps", "v1", "ReplicaSet", "replicasets", "replicaset", short!["rs"], true);
 pub static CONTROLLER_REVISION: Resource = known("apps", "v1", "ControllerRevision", "controllerrevisions", "controllerrevision", short![], true);
 pub static POD: Resource = known("", "v1", "Pod", "pods", "pod", short!["po"], true);
+pub static CONFIG_MAP: Resource = known("", "v1", "ConfigMap", "configmaps", "configmap", short!["cm"], true);
+pub static SECRET: Resource = known("", "v1", "Secret", "secrets", "secret", short![], true);
+pub static HORIZONTAL_POD_AUTOSCALER: Resource =
+    known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler", short!["hpa"], true);
 pub static EVENT: Resource = known("", "v1", "Event", "events", "event", short!["ev"], true);
 
 /// The kinds that are the same on every supported cluster.
@@ -61,12 +65,13 @@ static KNOWN: &[&Resource] = &[
     &POD,
     &EVENT,
     &known("", "v1", "Service", "services", "service", short!["svc"], true),
-    &known("", "v1", "ConfigMap", "configmaps", "configmap", short!["cm"], true),
-    &known("", "v1", "Secret", "secrets", "secret", short![], true),
+    &CONFIG_MAP,
+    &SECRET,
     &known("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", short!["sa"], true),
     &known("", "v1", "Namespace", "namespaces", "namespace", short!["ns"], false),
     &known("", "v1", "Node", "nodes", "node", short!["no"], false),
     &known("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", short!["pvc"], true),
+    &HORIZONTAL_POD_AUTOSCALER,
     &known("batch", "v1", "Job", "jobs", "job", short![], true),
     &known("batch", "v1", "CronJob", "cronjobs", "cronjob", short!["cj"], true),
 ];

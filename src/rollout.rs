@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod change;
 mod completion;
+pub mod config;
 mod containers;
 pub mod deadline;
 pub mod delete;

@@ -6,6 +6,8 @@ mod rollout;
 mod template;
 mod undo;
 
+use std::time::Duration;
+
 use rhai::{Dynamic, EvalAltResult};
 use serde_json::{Map, Value};
 
@@ -17,8 +19,10 @@ use crate::error::{ErrorKind, Result};
 use crate::render::diff;
 use crate::render::screen::{Text, Tone};
 use crate::resource::Target;
-use crate::rollout::workload::Workload;
+use crate::rollout::status::Phase;
+use crate::rollout::workload::{Snapshot, Workload};
 use crate::session::Session;
+use crate::session::follow::{Following, Rules};
 use crate::session::make::Made;
 
 pub const GROUP: Group = Group { name: "change", summary: "new images, going back, how fast and how many, manifests", functions: FUNCTIONS };
@@ -26,6 +30,7 @@ pub const GROUP: Group = Group { name: "change", summary: "new images, going bac
 const FUNCTIONS: &[Function] = &[
     template::SET_IMAGE,
     undo::UNDO,
+    undo::CHECKPOINT,
     rollout::PAUSE,
     rollout::RESUME,
     rollout::RESTART,
@@ -88,6 +93,27 @@ fn workload(call: &Call) -> Result<Workload, Box<EvalAltResult>> {
         return Err(crate::session::follow::not_a_workload(&target).into());
     }
     Ok(Workload::new(object_of(call, &target)?)?)
+}
+
+/// How long the controller may take to see a template that was written just now.
+const OBSERVED: Duration = Duration::from_secs(10);
+
+/// The workload with its revisions and pods, once its controller has seen its template.
+fn settled(call: &Call, target: &Target) -> Result<Snapshot, Box<EvalAltResult>> {
+    let snapshot = call.snapshot(target)?;
+    if snapshot.workload.observed_generation() >= snapshot.workload.generation() {
+        return Ok(snapshot);
+    }
+    let cluster = call.cluster()?;
+    call.wait(async {
+        let mut following = Following::start(&cluster, target, Rules::default(), call.session.clock()).await?;
+        let seen = async {
+            while following.next().await?.status.phase == Phase::Unobserved {}
+            Ok(())
+        };
+        tokio::time::timeout(OBSERVED, seen).await.unwrap_or(Ok(()))
+    })?;
+    call.snapshot(target)
 }
 
 fn object_of(call: &Call, target: &Target) -> Result<Value, Box<EvalAltResult>> {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::screen::{Text, Tone};
 use super::table::Table;
 use super::words;
+use crate::rollout::config::Held;
 use crate::rollout::history::Revision;
 use crate::rollout::outcome::{Ending, Outcome};
 use crate::rollout::status::{Phase, Pod, Status};
@@ -36,6 +37,7 @@ pub(super) fn ending_word(ending: Ending) -> &'static str {
         Ending::Superseded => "superseded",
         Ending::Deleted => "deleted",
         Ending::Stopped => "stopped",
+        Ending::Paused => "paused",
     }
 }
 
@@ -147,18 +149,44 @@ pub fn history_of_kubectl(revisions: &[Revision]) -> String {
     text
 }
 
-/// The history for people: kubectl's two columns, then images, age and state.
+/// The history for people: kubectl's two columns, then images, age and state; the configuration where templates refer to some.
 pub fn history(revisions: &[Revision]) -> Table {
+    let refers = revisions.iter().any(|it| !it.config.is_empty());
     let rows = revisions.iter().map(|it| {
-        vec![
+        let mut row = vec![
             it.revision.into(),
             it.change_cause.clone().filter(|cause| !cause.is_empty()).into(),
             images(&it.images).into(),
             it.created.as_ref().map(|_| words::age(it.age_s)).into(),
             state(it).into(),
-        ]
+        ];
+        if refers {
+            row.push(Some(it.config.iter().map(|held| self::held(held, it.current)).collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty()).into());
+        }
+        row
     });
-    Table::of(&["revision", "change-cause", "images", "age", "state"], rows.collect())
+    let mut columns = vec!["revision", "change-cause", "images", "age", "state"];
+    if refers {
+        columns.push("config");
+    }
+    Table::of(&columns, rows.collect())
+}
+
+/// What is known of a ConfigMap or Secret of a revision: `configmap/settings@3f2a1b9c01 (kept, changed since)`.
+/// Of the current revision, where nothing was noted: what it holds now.
+pub fn held(held: &Held, current: bool) -> String {
+    let hash = held.hash.as_deref().or(held.now.as_deref().filter(|_| current)).unwrap_or("?");
+    let mut notes = Vec::new();
+    if held.kept.is_some() {
+        notes.push("kept");
+    }
+    match held.changed {
+        Some(true) if held.now.is_none() => notes.push("gone"),
+        Some(true) => notes.push("changed since"),
+        Some(false) | None => {}
+    }
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    format!("{}@{hash}{notes}", held.object)
 }
 
 pub(super) fn images(images: &serde_json::Map<String, Value>) -> String {
@@ -248,6 +276,28 @@ pub(super) mod tests {
             template: Value::Null,
             completed: (!current).then_some(true),
             changes: Vec::new(),
+            config: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_history_tells_what_is_known_of_configuration() {
+        let held = |hash: Option<&str>, kept: bool, now: Option<&str>, changed: Option<bool>| Held {
+            object: "configmap/settings".into(),
+            hash: hash.map(str::to_owned),
+            at: None,
+            kept: kept.then(|| "web-3-cm-1".into()),
+            now: now.map(str::to_owned),
+            changed,
+        };
+        for (held, current, expected) in [
+            (held(None, false, Some("bb"), None), false, "configmap/settings@?"),
+            (held(None, false, Some("bb"), None), true, "configmap/settings@bb"),
+            (held(Some("aa"), true, Some("bb"), Some(true)), false, "configmap/settings@aa (kept, changed since)"),
+            (held(Some("aa"), false, Some("aa"), Some(false)), false, "configmap/settings@aa"),
+            (held(Some("aa"), true, None, Some(true)), true, "configmap/settings@aa (kept, gone)"),
+        ] {
+            assert_eq!(super::held(&held, current), expected);
         }
     }
 

@@ -30,8 +30,35 @@ fn lines(value: &Value) -> String {
 }
 
 /// The diff of a change: like `unified`, without what the server writes itself (managedFields, resourceVersion, generation, status, ...).
+/// The contents of Secrets are masked: what differs is still seen, what it is not.
+///
+/// # Source
+/// kubectl 1.36 `diff.go`, `Masker`.
 pub fn of_change(before: &Value, after: &Value) -> String {
-    unified(&without_server_fields(before), &without_server_fields(after), "before", "after")
+    let (mut before, mut after) = (without_server_fields(before), without_server_fields(after));
+    if before["kind"] == "Secret" || after["kind"] == "Secret" {
+        mask(&mut before, &mut after);
+    }
+    unified(&before, &after, "before", "after")
+}
+
+fn mask(before: &mut Value, after: &mut Value) {
+    for field in ["data", "stringData"] {
+        let keys: Vec<String> = [&*before, &*after].iter().filter_map(|side| side[field].as_object()).flat_map(|map| map.keys().cloned()).collect();
+        for key in keys {
+            let differ = before[field].get(&key).is_some() && after[field].get(&key).is_some() && before[field][&key] != after[field][&key];
+            for (side, when) in [(&mut *before, " (before)"), (&mut *after, " (after)")] {
+                if let Some(value) = side.get_mut(field).and_then(|map| map.get_mut(&key)).filter(|value| !is_mask(value)) {
+                    *value = format!("***{}", if differ { when } else { "" }).into();
+                }
+            }
+        }
+    }
+}
+
+/// A key that is on both sides is come to twice.
+fn is_mask(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| matches!(text, "***" | "*** (before)" | "*** (after)"))
 }
 
 /// An object without the fields that say when and by whom it was written, which differ after every write and mean nothing to a reader.
@@ -99,6 +126,17 @@ mod tests {
             "--- before\n+++ after\n@@ -7,5 +7,5 @@\n   template:\n     spec:\n       containers:\n-      - image: shop/web:1\n+      - image: shop/web:2\n         name: web\n"
         );
         assert_eq!(of_change(&deployment("shop/web:1", 3), &deployment("shop/web:1", 4)), "");
+    }
+
+    #[test]
+    fn the_contents_of_a_secret_are_masked_and_what_differs_is_seen() {
+        let secret = |data: Value| json!({"kind": "Secret", "metadata": {"name": "key"}, "data": data});
+        let diff = of_change(&secret(json!({"a": "MQ==", "b": "Mg==", "gone": "Mw=="})), &secret(json!({"a": "MQ==", "b": "NA==", "new": "NQ=="})));
+        assert_eq!(
+            diff,
+            "--- before\n+++ after\n@@ -1,7 +1,7 @@\n data:\n   a: '***'\n-  b: '*** (before)'\n-  gone: '***'\n+  b: '*** (after)'\n+  new: '***'\n kind: Secret\n metadata:\n   name: key\n"
+        );
+        assert!(!of_change(&Value::Null, &secret(json!({"a": "MQ=="}))).contains("MQ=="));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::change::{Change, Request};
 use super::completion::{self, Evidence};
+use super::config::{self, Config, Held};
 use super::difference;
 use super::object::{self, annotation, int, text};
 use super::template;
@@ -43,6 +44,8 @@ pub struct Revision {
     pub completed: Option<bool>,
     /// What is new in the template since the revision before, each a few words; empty for the oldest.
     pub changes: Vec<String>,
+    /// What is known of the ConfigMaps and Secrets that the template refers to, where somebody looked (`config::fill`).
+    pub config: Vec<Held>,
 }
 
 /// A revision's number, its owner and its template, for the decisions of this floor.
@@ -150,6 +153,7 @@ fn revision_of(snapshot: &Snapshot, entry: &Entry, completed: Option<bool>, chan
         template: entry.template.clone(),
         completed,
         changes,
+        config: Vec::new(),
     }
 }
 
@@ -192,16 +196,30 @@ pub(super) fn numbers(revisions: impl Iterator<Item = i64>) -> String {
 }
 
 /// The change that remembers, on the live revision's own object, that its rollout is complete; `None` when it is not
-/// complete, not known or already marked. `undo` to `last_good` reads the mark.
-pub fn remember(snapshot: &Snapshot, now: Timestamp) -> Option<Change> {
-    if !super::status::status(snapshot, super::status::Patience::default(), now).complete {
-        return None;
-    }
-    let owner = live_owner(snapshot).filter(|owner| !is_marked(owner))?;
+/// complete, not known or already marked. `undo` to `last_good` reads the mark. `config` is what the live template refers to.
+pub fn remember(snapshot: &Snapshot, config: &Config, now: Timestamp) -> Option<Change> {
+    let owner = unremembered(snapshot, now)?;
     let mark = format!("{} {}", object::name(owner), super::restart::seconds(now));
     let target = object::target(snapshot.workload.kind().revisions(), owner);
-    let body = json!({"metadata": {"annotations": {COMPLETED: mark}}});
+    let mut annotations = json!({COMPLETED: mark});
+    if let Some((key, note)) = config::note(owner, snapshot.workload.template(), config, now) {
+        annotations[key] = note.into();
+    }
+    let body = json!({"metadata": {"annotations": annotations}});
     Some(Change::new("remember", target, owner, Request::MergePatch(body), "marked as completed"))
+}
+
+/// The live revision's own object, when its rollout is complete and it is not marked yet.
+pub fn unremembered(snapshot: &Snapshot, now: Timestamp) -> Option<&Value> {
+    let owner = live_owner(snapshot).filter(|owner| !is_marked(owner))?;
+    super::status::status(snapshot, super::status::Patience::default(), now).complete.then_some(owner)
+}
+
+/// The operations that remove our own marks from a Deployment, whereto kubectl's undo copies them from a ReplicaSet: from there the
+/// controller would write them over those of the next.
+pub(super) fn strays(object: &Value) -> Vec<Value> {
+    let marks = [COMPLETED, config::NOTE].into_iter().filter(|key| annotation(object, key).is_some());
+    marks.map(|key| json!({"op": "remove", "path": format!("/metadata/annotations/{}", key.replace('/', "~1"))})).collect()
 }
 
 pub(super) fn is_marked(owner: &Value) -> bool {
@@ -335,13 +353,13 @@ mod tests {
     #[test]
     fn a_complete_rollout_is_remembered_once_on_its_own_revision() {
         let mut snapshot = third_live();
-        let change = remember(&snapshot, now()).expect("it is complete");
+        let change = remember(&snapshot, &Config::default(), now()).expect("it is complete");
         assert_eq!(change.target.to_string(), "replicaset/web-3");
         snapshot.revisions[2] = change.predicted().expect("fits");
-        assert!(remember(&snapshot, now()).is_none(), "it is marked already");
+        assert!(remember(&snapshot, &Config::default(), now()).is_none(), "it is marked already");
         assert_eq!(evidence(&snapshot, 3).as_deref(), Some("it was seen to complete at 2026-11-22T20:00:00Z"));
         let stuck = crate::rollout::sample::fourth_stuck(crate::rollout::sample::crashed(3));
         assert!(!crate::rollout::status::status(&stuck, Patience::default(), now()).complete);
-        assert!(remember(&stuck, now()).is_none());
+        assert!(remember(&stuck, &Config::default(), now()).is_none());
     }
 }

@@ -21,6 +21,8 @@ pub enum Ending {
     Superseded,
     Deleted,
     Stopped,
+    /// The Deployment is paused, and its rollout not complete.
+    Paused,
 }
 
 impl Ending {
@@ -34,6 +36,7 @@ impl Ending {
             Ending::Superseded => Some(ErrorKind::Superseded),
             Ending::Deleted => Some(ErrorKind::Deleted),
             Ending::Stopped => Some(ErrorKind::Stopped),
+            Ending::Paused => Some(ErrorKind::Paused),
         }
     }
 }
@@ -72,7 +75,7 @@ pub struct Verdict {
 /// annotations) belong to it; another template ends it as superseded; the same template again is the same rollout. Looks that are
 /// older than the start (a watch may deliver them) say nothing.
 ///
-/// A paused Deployment does not end by being paused: it may be resumed. `phase` says it, the caller's own timeout ends it.
+/// A paused Deployment does not end by being paused, since it may be resumed: `phase` says it, and who does not want to wait for that ends it.
 #[derive(Clone, Debug)]
 pub struct Followed {
     target: Target,

@@ -4,13 +4,17 @@ use serde_json::Value;
 
 use super::object::{self, items, text};
 use super::workload::Workload;
+use crate::resource::Target;
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// One sentence for each rival that would undo a change of the template, naming it and what it will do.
 pub fn warnings(workload: &Workload) -> Vec<String> {
-    let target = workload.target();
-    let object = workload.object();
+    object_warnings(&workload.target(), workload.object())
+}
+
+/// The same for any object.
+pub(super) fn object_warnings(target: &Target, object: &Value) -> Vec<String> {
     let mut warnings = Vec::new();
     if object::annotation(object, LAST_APPLIED).is_some() {
         warnings.push(format!("{target} is managed with `kubectl apply`: applying the same file again brings back what is taken back now"));
@@ -40,6 +44,17 @@ pub fn autoscaler_warning(workload: &Workload) -> Option<String> {
     };
     let by = items(&workload.object()["metadata"]["managedFields"]).iter().find(scaled)?;
     Some(format!("the replicas of {} are set by an autoscaler ({}): it will set them again", workload.target(), text(&by["manager"])))
+}
+
+/// A sentence when one of these HorizontalPodAutoscalers scales the target.
+pub fn autoscaled(target: &Target, autoscalers: &[Value]) -> Option<String> {
+    let scales = |autoscaler: &&Value| {
+        let scaled = &autoscaler["spec"]["scaleTargetRef"];
+        scaled["kind"] == target.resource.kind.as_ref() && scaled["name"] == target.name.as_str()
+    };
+    let found = autoscalers.iter().find(scales)?;
+    let (least, most) = (found["spec"]["minReplicas"].as_i64().unwrap_or(1), &found["spec"]["maxReplicas"]);
+    Some(format!("the replicas of {target} are set by an autoscaler (hpa/{}, from {least} to {most}): it will set them again", object::name(found)))
 }
 
 fn argo_cd(object: &Value) -> Option<String> {

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 /// What to set; `None` leaves as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Strategy {
+    /// `RollingUpdate`, `Recreate` (Deployments) or `OnDelete` (StatefulSets and DaemonSets).
+    pub kind: Option<String>,
     /// A count or a percentage; Deployments and DaemonSets.
     pub max_surge: Option<Value>,
     /// A count or a percentage.
@@ -41,7 +43,7 @@ pub fn set_strategy(workload: &Workload, strategy: &Strategy) -> Result<Change> 
 fn patch(workload: &Workload, strategy: &Strategy) -> Result<Value> {
     let kind = workload.kind();
     if *strategy == Strategy::default() {
-        return Err(Error::invalid("no setting to change").hint("max_surge, max_unavailable, partition, min_ready and progress_deadline are settings"));
+        return Err(Error::invalid("no setting to change").hint("type, max_surge, max_unavailable, partition, min_ready and progress_deadline are settings"));
     }
     let only = |wanted: &[Kind], name: &str| {
         if wanted.contains(&kind) {
@@ -63,11 +65,20 @@ fn patch(workload: &Workload, strategy: &Strategy) -> Result<Value> {
         rolling.insert("partition".into(), not_negative("partition", partition)?.into());
     }
     let mut spec = Map::new();
+    let update = strategy.kind.as_deref().unwrap_or_else(|| workload.strategy_type());
+    if let Some(wanted) = &strategy.kind {
+        let known = if kind == Kind::Deployment { ["RollingUpdate", "Recreate"] } else { ["RollingUpdate", "OnDelete"] };
+        if !known.contains(&wanted.as_str()) {
+            return Err(Error::invalid(format!("{wanted:?} is no strategy of a {}", kind.resource().kind)).hint(format!("types: {}", known.join(", "))));
+        }
+        let whole = if wanted == "RollingUpdate" { json!({"type": wanted}) } else { json!({"type": wanted, "rollingUpdate": null}) };
+        spec.insert(workload.strategy_field().into(), whole);
+    }
     if !rolling.is_empty() {
-        if workload.strategy_type() != "RollingUpdate" {
+        if update != "RollingUpdate" {
             let names: Vec<&String> = rolling.keys().collect();
-            return Err(Error::invalid(format!("{} is updated by {}, where {names:?} means nothing", workload.target(), workload.strategy_type()))
-                .hint("they belong to the strategy RollingUpdate; patch() can change the type"));
+            return Err(Error::invalid(format!("{} is updated by {update}, where {names:?} means nothing", workload.target()))
+                .hint("they belong to the strategy RollingUpdate: #{type: \"RollingUpdate\"} sets it"));
         }
         let mut whole = workload.strategy()["rollingUpdate"].clone();
         json_patch::merge(&mut whole, &Value::Object(rolling.clone()));

@@ -30,6 +30,25 @@ pub enum To {
     LastGood,
 }
 
+/// The revision that an undo goes back to.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub number: i64,
+    /// Its own object: a ReplicaSet or ControllerRevision.
+    pub owner: Value,
+    pub template: Value,
+}
+
+/// The revision that `undo` goes back to.
+///
+/// # Errors
+/// `no_revision` (with the revisions that there are in the hints).
+pub fn chosen(snapshot: &Snapshot, to: To) -> Result<Chosen> {
+    let entries = history::entries(snapshot);
+    let (entry, _) = choose(snapshot, &entries, to)?;
+    Ok(Chosen { number: entry.number, owner: entry.owner.clone(), template: entry.template.clone() })
+}
+
 /// # Errors
 /// `paused`, `no_revision` (with the revisions that there are in the hints).
 pub fn undo(snapshot: &Snapshot, to: To) -> Result<Change> {
@@ -63,10 +82,13 @@ fn decide(snapshot: &Snapshot, to: To, resume: bool) -> Result<Change> {
         // The bytes that the controller made: it recognises them, and so does kubectl.
         Kind::StatefulSet | Kind::DaemonSet => Request::StrategicPatch(entry.owner["data"].clone()),
     };
-    let mut change = Change::of("undo", workload, request, "rolled back");
+    let done = match evidence {
+        Some(evidence) => format!("rolled back to revision {}: {evidence}", entry.number),
+        None => "rolled back".to_owned(),
+    };
+    let mut change = Change::of("undo", workload, request, &done);
     change.precondition = Some(Precondition::of(workload.object()));
     change.warnings = rival::warnings(workload);
-    change.warnings.extend(evidence.map(|evidence| format!("revision {} is taken for good because {evidence}", entry.number)));
     change.warnings.extend(what_stays(snapshot));
     Ok(change)
 }
@@ -119,6 +141,7 @@ fn deployment_patch(snapshot: &Snapshot, entry: &Entry, resume: bool) -> Request
     operations.push(json!({"op": "replace", "path": "/spec/template", "value": template::bare(&entry.template)}));
     let cause = annotation(entry.owner, history::CHANGE_CAUSE).filter(|cause| !cause.is_empty());
     operations.extend(change::cause_operation(object, cause));
+    operations.extend(history::strays(object));
     if resume && snapshot.workload.paused() {
         operations.push(json!({"op": "remove", "path": "/spec/paused"}));
     }
@@ -313,7 +336,7 @@ mod tests {
         snapshot.revisions[1]["spec"]["replicas"] = json!(0);
         let change = undo(&snapshot, To::LastGood).expect("2 was seen to complete");
         assert_eq!(image(&change), "shop/web:2");
-        assert_eq!(change.warnings, ["revision 2 is taken for good because it was seen to complete at 2026-11-22T17:00:00Z"]);
+        assert_eq!(change.done, "deployment.apps/web rolled back to revision 2: it was seen to complete at 2026-11-22T17:00:00Z");
         assert_eq!(image(&undo(&snapshot, To::Previous).expect("3 is the previous")), "shop/web:3");
     }
 

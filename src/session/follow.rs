@@ -8,6 +8,7 @@ use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::config;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::cluster::read::{LogOptions, Selection};
@@ -15,6 +16,7 @@ use crate::cluster::watch::Event;
 use crate::error::{Error, Result};
 use crate::resource::{EVENT, POD, Target};
 use crate::rollout::change::Change;
+use crate::rollout::config::{Config, references};
 use crate::rollout::deadline;
 use crate::rollout::history::{self, Revision};
 use crate::rollout::outcome::{Ending, Followed, Outcome, Verdict};
@@ -138,9 +140,13 @@ impl Following {
         }
     }
 
-    /// The change that remembers that the rollout is complete, where it is and nothing remembers it yet.
-    pub fn remember(&self) -> Option<Change> {
-        history::remember(&self.snapshot().ok()??, self.clock.now())
+    /// The change that remembers that the rollout is complete, where it is and nothing remembers it yet. Reads the configuration that
+    /// the template refers to, as far as it may.
+    pub async fn remember(&self) -> Option<Change> {
+        let snapshot = self.snapshot().ok()??;
+        history::unremembered(&snapshot, self.clock.now())?;
+        let present = config::present(&self.cluster, &snapshot.workload, references(snapshot.workload.template())).await.unwrap_or_default();
+        history::remember(&snapshot, &Config { present, copies: Vec::new() }, self.clock.now())
     }
 
     /// Waits for a change, or for the moment at which looking again tells something new; takes all changes that are there at once,

@@ -293,7 +293,12 @@ impl Session {
                 }
             };
             match ending {
-                Ending::Complete => return Ok(()),
+                Ending::Complete => {
+                    if let Some(mark) = self.wait(async { Ok(following.remember().await) })? {
+                        self.make_quietly(&mark)?;
+                    }
+                    return Ok(());
+                }
                 Ending::Stalled | Ending::Failed if target.resource.kind == "StatefulSet" => {
                     let snapshot = self.wait(async { snapshot(&cluster, target).await }).map_err(over)?;
                     let change = unstick::unstick(&snapshot)?;

@@ -42,7 +42,8 @@ impl Terms {
 /// What came of a change.
 ///
 /// # Shape
-/// `#{verb, target, changed, dry_run, diff, generation}`; `diff` is a unified diff of what users write, empty when nothing changed.
+/// `#{verb, target, changed, dry_run, diff, generation}`; `diff` is a unified diff of what users write, empty when nothing changed. Of a
+/// change that writes to several objects `diff` is of all of them, and `parts` has a Change for each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Made {
     pub verb: String,
@@ -51,6 +52,9 @@ pub struct Made {
     pub dry_run: bool,
     pub diff: String,
     pub generation: Option<i64>,
+    /// Of a change that writes to several objects: one for each, in the order in which they were written. Else absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Made>,
 }
 
 impl Session {
@@ -60,6 +64,11 @@ impl Session {
     /// `denied` by policy, `conflict` when the terms or the change's own precondition do not hold,
     /// and what the API server answers.
     pub fn make(&self, change: &Change, terms: Terms) -> Result<Made, Stop> {
+        self.made(change, terms).map(|(made, _)| made)
+    }
+
+    /// The same, with the object after the change.
+    pub(super) fn made(&self, change: &Change, terms: Terms) -> Result<(Made, Value), Stop> {
         self.check_terms(&change.target, &change.before, terms)?;
         self.policy().check_change(change)?;
         let dry_run = terms.dry_run || self.settings().dry_run;
@@ -78,7 +87,8 @@ impl Session {
         }
         self.screen().notice(&Text::plain(said));
         let generation = after["metadata"]["generation"].as_i64();
-        Ok(Made { verb: change.verb.to_owned(), target: change.target.to_string(), changed, dry_run, diff, generation })
+        let made = Made { verb: change.verb.to_owned(), target: change.target.to_string(), changed, dry_run, diff, generation, parts: Vec::new() };
+        Ok((made, after))
     }
 
     /// Makes a change that nobody asked for and nobody misses: without a word, and not at all in a session that changes nothing.

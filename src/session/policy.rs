@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::rollout::change::{Change, Request};
+use crate::rollout::config::TAKEN_BACK;
 
 /// Something that a script may do only when it was granted (`--allow`).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +64,8 @@ impl Policy {
                 .target(&change.target)
                 .hint("run without --read-only, or with --dry-run in its place to see what would change"));
         }
-        // What `unstick` deletes is made again at once by its controller.
-        if matches!(change.request, Request::Delete { .. }) && change.verb != "unstick" {
+        // What `unstick` deletes is made again at once by its controller; what is taken back was made a moment ago by the same call.
+        if matches!(change.request, Request::Delete { .. }) && !["unstick", TAKEN_BACK].contains(&change.verb) {
             self.check(&Capability::Delete, change.verb, "delete")?;
         }
         Ok(())

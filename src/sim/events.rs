@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use super::api::{DeleteOptions, Subresource};
 use super::controllers::Work;
@@ -25,7 +24,7 @@ const BURST: f64 = 25.0;
 const REFILL_PER_S: f64 = 1.0 / 300.0;
 
 /// What the recorders remember.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Recorder {
     seen: BTreeMap<String, Seen>,
     similar: BTreeMap<String, Similar>,
@@ -35,7 +34,7 @@ pub struct Recorder {
     last_nanos: i128,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Seen {
     name: String,
     count: i64,
@@ -43,15 +42,14 @@ struct Seen {
     at: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Similar {
     messages: BTreeSet<String>,
     at: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Ration {
-    #[serde(with = "super::state::bits")]
     left: f64,
     at: Timestamp,
 }

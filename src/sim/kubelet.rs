@@ -7,13 +7,11 @@ pub mod log;
 pub mod node;
 mod status;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::log::logs;
@@ -29,7 +27,7 @@ use super::world::World;
 use crate::sim::json::Value;
 
 /// All pods that some kubelet plays.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Kubelets {
     pods: BTreeMap<String, Run>,
     /// The last address given out on each node.
@@ -45,14 +43,14 @@ pub struct Kubelets {
 }
 
 /// A kubelet that does nothing.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Outage {
     since: Timestamp,
     missed: Vec<Step>,
 }
 
 /// A pod that is being played.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Run {
     namespace: String,
     name: String,
@@ -71,21 +69,21 @@ pub(super) struct Run {
     begun: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     Always,
     OnFailure,
     Never,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Init,
     Sidecar,
     Main,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Container {
     name: String,
     image: String,
@@ -104,24 +102,24 @@ pub(super) struct Container {
     turn: u32,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 enum State {
-    Waiting { reason: Cow<'static, str>, message: String },
+    Waiting { reason: &'static str, message: String },
     Running { since: Timestamp },
     Exited(Exit),
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 struct Exit {
     code: i64,
-    reason: Cow<'static, str>,
+    reason: &'static str,
     started: Timestamp,
     finished: Timestamp,
     restarts: i64,
 }
 
 /// Something a kubelet does with a pod at a time.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Step {
     uid: String,
     container: usize,
@@ -129,7 +127,7 @@ pub struct Step {
     what: What,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 enum What {
     Admit,
     Start,
@@ -275,7 +273,7 @@ impl Container {
             crashes: 0,
             pull_failures: 0,
             pulled: false,
-            state: State::Waiting { reason: "ContainerCreating".into(), message: String::new() },
+            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
             last: None,
             ready: false,
             turn: 0,
@@ -283,7 +281,7 @@ impl Container {
     }
 
     fn wait(&mut self, reason: &'static str, message: String) {
-        self.state = State::Waiting { reason: reason.into(), message };
+        self.state = State::Waiting { reason, message };
         self.ready = false;
     }
 
@@ -464,7 +462,7 @@ fn kill(world: &mut World, pod: &Arc<Value>) {
     let mut ran = false;
     for container in &mut run.containers {
         if let State::Running { since } = container.state {
-            container.state = State::Exited(Exit { code: 0, reason: "Completed".into(), started: since, finished: now, restarts: container.restarts });
+            container.state = State::Exited(Exit { code: 0, reason: "Completed", started: since, finished: now, restarts: container.restarts });
             container.ready = false;
             ran = true;
         }

@@ -136,6 +136,11 @@ pub fn skipped() {
 /// What the simulated shop has, made on a real cluster: `deploy/web` with three healthy revisions, `sts/db` and `ds/agent` with two.
 pub const SHOP: &str = r#"
     apply(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: web, labels: {app: web}}
+data: {BASKET_LIMIT: "50", CURRENCY: EUR}
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -149,7 +154,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: web, image: "shop/web:1"}
+      - {name: web, image: "shop/web:1", envFrom: [{configMapRef: {name: web}}]}
 ---
 apiVersion: apps/v1
 kind: StatefulSet

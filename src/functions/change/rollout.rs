@@ -1,19 +1,16 @@
 //! How a rollout goes: `pause`, `resume`, `restart`, `scale`, `set_strategy`, `unstick`.
 
-use std::time::Duration;
-
 use rhai::EvalAltResult;
 
-use super::{OPTIONS, RETURNS, TARGET, WRITE_ERRORS, made_value, object_of, terms, workload};
+use super::{OPTIONS, RETURNS, TARGET, WRITE_ERRORS, made_value, object_of, settled, terms, workload};
+use crate::cluster::read::Selection;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::call::Call;
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
 use crate::functions::value::json;
-use crate::resource::Target;
-use crate::rollout::status::Phase;
+use crate::resource::{HORIZONTAL_POD_AUTOSCALER, Target};
 use crate::rollout::strategy::{self, Strategy};
-use crate::rollout::{pause, restart, scale, unstick};
-use crate::session::follow::{Following, Rules};
+use crate::rollout::{pause, restart, rival, scale, unstick};
 use crate::session::make::Terms;
 
 pub const PAUSE: Function = Function {
@@ -80,9 +77,23 @@ pub const SCALE: Function = Function {
     body: Body::Change(|call| {
         let target = call.target("target")?;
         let replicas = call.int("replicas").unwrap_or_default();
-        Ok(scale::scale(&target, &object_of(call, &target)?, replicas)?)
+        let mut change = scale::scale(&target, &object_of(call, &target)?, replicas)?;
+        if !change.does_nothing()
+            && let Some(warning) = autoscaled(call, &target)?
+        {
+            change.warnings = vec![warning];
+        }
+        Ok(change)
     }),
 };
+
+/// Who may not look is not warned, and scales all the same.
+fn autoscaled(call: &Call, target: &Target) -> Result<Option<String>, Box<EvalAltResult>> {
+    let cluster = call.cluster()?;
+    let all = Selection { namespace: target.namespace.clone(), ..Selection::default() };
+    let found = call.wait(async { Ok(cluster.list(&HORIZONTAL_POD_AUTOSCALER, &all).await.unwrap_or_default()) })?;
+    Ok(rival::autoscaled(target, &found))
+}
 
 const SHARE: &str = "a count, 1, or a percentage, \"25%\"";
 
@@ -90,6 +101,11 @@ pub const SET_STRATEGY: Function = Function {
     name: "set_strategy",
     params: &[TARGET, Param::new("options", Kind::Options)],
     options: terms![
+        Opt {
+            name: "type",
+            kind: Kind::Text,
+            summary: "\"RollingUpdate\", \"Recreate\" (Deployment) or \"OnDelete\" (StatefulSet, DaemonSet): holds a rollout midway"
+        },
         Opt { name: "max_surge", kind: Kind::Any, summary: "how many pods over the desired number (Deployment, DaemonSet): a count or a percentage" },
         Opt { name: "max_unavailable", kind: Kind::Any, summary: "how many pods may be missing: a count or a percentage" },
         Opt { name: "partition", kind: Kind::Int, summary: "pods with a lower ordinal keep their revision (StatefulSet): holds a rollout midway" },
@@ -108,6 +124,10 @@ pub const SET_STRATEGY: Function = Function {
         Example {
             script: r#"set_strategy("sts/db", #{partition: 2}); set_image("sts/db", "db=shop/db:17"); print(wait("sts/db").status.updated)"#,
             prints: "1\n",
+        },
+        Example {
+            script: r#"set_strategy("ds/agent", #{type: "OnDelete"}); set_image("ds/agent", "agent=shop/agent:3"); print(wait("ds/agent").status.updated)"#,
+            prints: "0\n",
         },
         Example {
             script: r#"try { set_strategy("deploy/web", #{partition: 1}) } catch (e) { print(e.hints[0]) }"#,
@@ -134,6 +154,7 @@ fn settings(call: &Call) -> Result<Strategy> {
         }
     };
     Ok(Strategy {
+        kind: call.option_text("type"),
         max_surge: share("max_surge")?,
         max_unavailable: share("max_unavailable")?,
         partition: call.option_int("partition"),
@@ -164,27 +185,11 @@ print(unstick("sts/db").target); print(wait("sts/db").outcome)"#,
     body: Body::Flow(unstick_one),
 };
 
-/// How long the controller may take to see a template that was put back just now.
-const OBSERVED: Duration = Duration::from_secs(10);
-
-/// Waits until the controller has seen the template: before, nothing tells which pods are in its way.
-fn observed(call: &Call, target: &Target) -> Result<(), Box<EvalAltResult>> {
-    let cluster = call.cluster()?;
-    call.wait(async {
-        let mut following = Following::start(&cluster, target, Rules::default(), call.session.clock()).await?;
-        let seen = async {
-            while following.next().await?.status.phase == Phase::Unobserved {}
-            Ok(())
-        };
-        tokio::time::timeout(OBSERVED, seen).await.unwrap_or(Ok(()))
-    })
-}
-
 /// The terms are about the StatefulSet, the change is about its pod.
 fn unstick_one(call: &Call) -> Answer {
     let target = call.target("target")?;
-    observed(call, &target)?;
-    let snapshot = call.snapshot(&target)?;
+    // Before, nothing tells which pods are in its way.
+    let snapshot = settled(call, &target)?;
     let terms = call.terms();
     call.session.check_terms(&snapshot.workload.target(), snapshot.workload.object(), terms)?;
     let change = unstick::unstick(&snapshot)?;

@@ -15,7 +15,7 @@ use crate::functions::value::{error, halt, shape};
 use crate::render::account;
 use crate::resource::Target;
 use crate::rollout::outcome::{Ending, Outcome, Verdict};
-use crate::rollout::status::{Patience, Status};
+use crate::rollout::status::{Patience, Phase, Status};
 use crate::session::Session;
 use crate::session::follow::{Following, Rules};
 
@@ -23,7 +23,8 @@ use crate::session::follow::{Following, Rules};
 const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
 
 const TIMEOUT: Opt = Opt { name: "timeout", kind: Kind::Duration, summary: "how long to wait; default \"10m\" for wait, none for watch" };
-const FAIL_FAST: Opt = Opt { name: "fail_fast", kind: Kind::Bool, summary: "end as failed as soon as a new pod is doomed; default true" };
+const FAIL_FAST: Opt =
+    Opt { name: "fail_fast", kind: Kind::Bool, summary: "end as soon as a new pod is doomed, or a Deployment that is waited for is paused; default true" };
 const RESTARTS: Opt = Opt { name: "restarts", kind: Kind::Int, summary: "how many restarts of a new pod mean failure; default 3" };
 const PULL_GRACE: Opt = Opt { name: "pull_grace", kind: Kind::Duration, summary: "how long an image may fail to be pulled; default \"30s\"" };
 
@@ -41,7 +42,7 @@ pub const WAIT: Function = Function {
     summary: "Waits until a rollout ends, and throws unless it is complete: at once when it is doomed, with the reason.",
     details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded. \
               The error carries the Outcome, with pods, events and log lines as evidence, as e.outcome.",
-    errors: &[ErrorKind::Stalled, ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Superseded, ErrorKind::Deleted, ErrorKind::NotFound],
+    errors: &[ErrorKind::Stalled, ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Superseded, ErrorKind::Deleted, ErrorKind::Paused, ErrorKind::NotFound],
     examples: &[
         Example { script: r#"set_image("deploy/web", "web=shop/web:4"); print(wait("deploy/web").outcome)"#, prints: "complete\n" },
         Example {
@@ -130,7 +131,7 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
             let outcome = call.wait(async { Ok(following[index].outcome(status, ending, reason, message).await) })?;
             let bad = !outcome.ok;
             if ending == Ending::Complete
-                && let Some(mark) = following[index].remember()
+                && let Some(mark) = call.wait(async { Ok(following[index].remember().await) })?
             {
                 session.make_quietly(&mark)?;
             }
@@ -181,11 +182,16 @@ fn wait(call: &Call) -> Answer {
     let limit = time_limit(call)?.unwrap_or(WAIT_TIMEOUT);
     let fail_if = call.option_closure("fail_if");
     let session = call.session;
+    let fail_fast = rules(call)?.fail_fast;
     let mut view = live::Rollouts::new(session, targets.len(), Some(limit));
     let mut judge =
         |index: usize, following: &Following, status: &Status| {
             if view.in_place() || !status.complete {
                 view.show(index, following, status);
+            }
+            if fail_fast && status.phase == Phase::Paused && !status.complete {
+                let message = format!("{} is paused: its rollout goes on when it is resumed ({})", status.target, status.message);
+                return Ok(Some((Ending::Paused, Some("Paused".to_owned()), message)));
             }
             let Some(fail_if) = &fail_if else { return Ok(None) };
             match fail_if.call_with(shape(status)) {
@@ -223,6 +229,7 @@ fn thrown(target: &Target, outcome: &Outcome) -> Error {
         error = error.fact("reason", outcome.reason.clone()).fact("outcome", value);
     }
     match kind {
+        ErrorKind::Paused => error.hint(format!("resume(\"{target}\")")),
         ErrorKind::Stalled | ErrorKind::Failed => error.hint(format!("undo(\"{target}\") puts the previous template back")),
         _ => error,
     }

@@ -12,16 +12,19 @@ use crate::functions::show::{block, with_tables, with_text};
 use crate::functions::value::shape;
 use crate::render::screen::Text;
 use crate::render::{account, describe, diff};
+use crate::rollout::history::Revision;
 use crate::rollout::workload::Snapshot;
-use crate::rollout::{history, template};
+use crate::rollout::{config, history, template};
 
 pub const HISTORY: Function = Function {
     name: "history",
     params: &[TARGET, Param::optional("revision", Kind::Int)],
     options: &[],
-    returns: "array of maps, oldest first: revision, change_cause, images, created, age_s, current, replicas, ready, owner, template, completed, changes",
+    returns: "array of maps, oldest first: revision, change_cause, images, created, age_s, current, replicas, ready, owner, template, completed, changes, config",
     summary: "Lists the revisions of a workload with images, times and change causes; with a number: that one.",
-    details: "`changes` says what is new in the template since the revision before. `current` is the revision whose template is live now. `completed` is () where nothing tells whether the rollout ever completed.",
+    details: "`changes` says what is new in the template since the revision before. `current` is the revision whose template is live now. `completed` is () where nothing tells whether the rollout ever completed. \
+              `config` has a map for each ConfigMap and Secret that the template refers to: object, hash, at, kept, now, changed. The hash is of what it held when we saw the rollout complete or made a checkpoint, \
+              at that time; () where we did neither, since Kubernetes keeps no history of them. `kept` names the copy, `now` is the hash of what it holds now, `changed` whether that differs.",
     errors: READ_ERRORS,
     examples: &[
         Example {
@@ -47,16 +50,30 @@ fn get_history(call: &Call) -> Answer {
     let snapshot = call.snapshot(&target)?;
     let now = call.session.clock().now();
     if let Some(number) = call.int("revision") {
-        let revision = history::revision(&snapshot, number, now)?;
+        let mut found = [history::revision(&snapshot, number, now)?];
+        with_config(call, &snapshot, &mut found)?;
+        let [revision] = found;
         let mut text = format!("{target} with revision #{number}\n{}", describe::pod_template(&revision.template));
         for change in &revision.changes {
             text.push_str(&format!("Changed:\t{change}\n"));
         }
+        for held in &revision.config {
+            text.push_str(&format!("Config:\t{}\n", account::held(held, revision.current)));
+        }
         return Ok(with_text(call.session, shape(&revision), Text::plain(text)));
     }
-    let revisions = history::history(&snapshot, now);
+    let mut revisions = history::history(&snapshot, now);
+    with_config(call, &snapshot, &mut revisions)?;
     let table = account::history(&revisions);
     Ok(with_tables(call.session, Dynamic::from_array(revisions.iter().map(shape).collect()), vec![block(table)]))
+}
+
+/// Looks at what the revisions' templates refer to; asks nothing where they refer to nothing.
+fn with_config(call: &Call, snapshot: &Snapshot, revisions: &mut [Revision]) -> Result<(), Box<EvalAltResult>> {
+    let references = revisions.iter().flat_map(|revision| config::references(&revision.template)).collect();
+    let config = call.session.config(&snapshot.workload, references)?;
+    config::fill(revisions, snapshot, &config);
+    Ok(())
 }
 
 pub const DIFF: Function = Function {

@@ -26,9 +26,8 @@ pub async fn hurry(sim: Sim, limits: Arc<Limits>) {
         }
         if !busy && since.elapsed() < NOBODY {
             for _ in 0..JUMPS {
-                if !sim.jump_to_next() {
-                    break;
-                }
+                let Some(next) = sim.with(|world| world.next_due()) else { break };
+                sim.clock().jump(next);
                 if limits.asked().1 {
                     break;
                 }

@@ -7,6 +7,15 @@ use serde_json::{Map, Value};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Of some names, the one that was probably meant.
+pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    names
+        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
+        .filter(|(distance, name)| *distance <= (wanted.len().max(name.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident $name:literal $exit:literal,)*) => {
         /// What went wrong, as scripts branch on it and as the exit code is picked from it.

@@ -19,6 +19,7 @@ pub mod value;
 pub use function::{Function, Group};
 
 use crate::error::Error;
+pub use crate::error::nearest;
 
 /// Every function, by help group.
 pub const GROUPS: &[&Group] = &[&look::GROUP, &change::GROUP, &follow::GROUP, &judge::GROUP, &speak::GROUP, &session::GROUP, &sim::GROUP];
@@ -41,13 +42,4 @@ pub fn wrong_count(name: &str, fewest: usize, most: usize, given: usize) -> Erro
         (fewest, most) => format!("{fewest} to {most} arguments"),
     };
     Error::usage(format!("{name} takes {takes}, not {given}"))
-}
-
-/// Of some names, the one that was probably meant.
-pub fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    names
-        .map(|name| (strsim::damerau_levenshtein(wanted, name), name))
-        .filter(|(distance, name)| *distance <= (wanted.len().max(name.len()) / 3).max(1))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }

@@ -92,6 +92,13 @@ impl Source {
 /// When a virtual clock starts: a fixed moment, so that one seed gives the same bytes on any day.
 const VIRTUAL_START: &str = "2026-01-05T09:00:00Z";
 
+/// A runtime whose time stands still while nobody waits, and the clock that follows it: for a saved cluster, from when it was saved.
+pub fn virtual_time_of(options: &Options) -> Result<(Arc<Runtime>, Clock)> {
+    let (runtime, clock) = virtual_time()?;
+    let clock = options.saved.as_ref().map_or(clock, |saved| Clock::paused(saved.at(), runtime.handle()));
+    Ok((runtime, clock))
+}
+
 /// A runtime whose time stands still while nobody waits, and the clock that follows it.
 pub fn virtual_time() -> Result<(Arc<Runtime>, Clock)> {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -178,7 +185,7 @@ impl Session {
     /// # Errors
     /// `invalid` when a manifest is refused.
     pub fn simulated(options: Options, settings: Settings, policy: Policy, screen: Screen, interrupts: Interrupts) -> Result<Self> {
-        let (runtime, clock) = virtual_time()?;
+        let (runtime, clock) = virtual_time_of(&options)?;
         let source = Source::simulated(options, &runtime, &clock)?;
         Ok(Self::new(Parts { runtime, clock, source, settings, policy, screen, interrupts, ask: None }))
     }

@@ -44,6 +44,7 @@ mod selector;
 pub mod serve;
 pub mod server;
 mod shape;
+pub mod state;
 mod steer;
 pub mod store;
 mod strategy;

@@ -43,7 +43,7 @@ pub struct Global {
     /// The namespace to use, in place of the context's
     #[arg(short, long, value_name = "NAME", global = true)]
     pub namespace: Option<String>,
-    /// Use a simulated cluster: a small shop with a history, or the manifests in FILE (a file or a directory)
+    /// Use a simulated cluster: a small shop with a history, or what is in FILE (manifests, a directory of them, or a cluster that `rollsh sim --save` wrote)
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, global = true)]
     pub sim: Option<Option<PathBuf>>,
     /// Which simulated world: the same number gives the same run to the byte
@@ -174,6 +174,8 @@ pub struct Worlds {
 #[derive(Debug, clap::Args)]
 pub struct Simulated {
     /// Write a kubeconfig for clients to FILE, readable for its owner alone
+    ///
+    /// Into a kubeconfig with other clusters the cluster, user and context `rollsh-sim` are put beside them as the current context, and taken out again at the end. What is no kubeconfig is not overwritten.
     #[arg(long, value_name = "FILE")]
     pub write_kubeconfig: Option<PathBuf>,
     /// The port on 127.0.0.1; without: any free one
@@ -182,9 +184,16 @@ pub struct Simulated {
     /// HTTP without TLS: whoever reaches the port may do all
     #[arg(long)]
     pub plain: bool,
-    /// Start from the manifests in FILE (a file or a directory)
+    /// Start from what is in FILE: manifests (YAML or JSON, several documents, Lists; a file, a directory, or - for standard input), or a cluster that --save wrote (repeatable)
+    ///
+    /// A saved cluster goes on where it was: same uids, versions, tokens and certificates, so that with the same --port the same kubeconfig is good again. It slept meanwhile: what waited goes on waiting, ages follow the wall clock. Watches from before get a 410 and list anew.
     #[arg(long, value_name = "FILE", conflicts_with = "demo")]
-    pub with: Option<PathBuf>,
+    pub with: Vec<PathBuf>,
+    /// Save the whole cluster to FILE, at the start and when Ctrl-C, SIGTERM or SIGHUP ends it, readable for its owner alone
+    ///
+    /// `kubectl get --raw /sim/state` reads the same at any time. With --with of the same FILE, which need not be there the first time, a cluster outlives its process.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
     /// Start from a small shop with a history: deploy/web, sts/db, ds/agent
     #[arg(long)]
     pub demo: bool,
@@ -197,6 +206,12 @@ pub struct Simulated {
     /// How fast the cluster's time goes: 1 as on the wall, 60 a minute in a second, max from one event to the next
     #[arg(long, value_name = "X", default_value = "1", value_parser = speed)]
     pub speed: Speed,
+    /// What images do, from FILE: a map of images, or of patterns with *, to behaviours as of `sim::image`; or a list of them, each with `image`
+    #[arg(long, value_name = "FILE")]
+    pub behaviour: Option<PathBuf>,
+    /// What goes wrong, from FILE: faults as of `sim::fault`, one or a list; `kubectl create --raw /sim/faults -f FILE` adds some later
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
     /// Print the version of Kubernetes that is simulated, as its API server prints it
     #[arg(long)]
     pub version: bool,

@@ -14,8 +14,9 @@ use crate::error::{Error, Result, file_reason};
 use crate::functions::manifest;
 use crate::render::screen::Screen;
 use crate::session::settings::Output;
-use crate::session::{Interrupts, Parts, Policy, Session, Settings, Source, virtual_time};
+use crate::session::{Interrupts, Parts, Policy, Session, Settings, Source, virtual_time, virtual_time_of};
 use crate::sim::Options;
+use crate::sim::state::Saved;
 
 /// What runs in the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +43,15 @@ pub fn screen(global: &Global) -> Screen {
 /// `usage` for a kubeconfig, context or manifest that cannot be used.
 pub fn session(global: &Global, used: &Use, screen: Screen) -> Result<Session> {
     let prompt = *used == Use::Prompt;
-    let (runtime, clock) = time(global.sim.is_some() && !prompt)?;
+    let simulated = global.sim.as_ref().map(|start| simulated(global, start.as_deref())).transpose()?;
+    let (runtime, clock) = match &simulated {
+        Some(options) if !prompt => virtual_time_of(options)?,
+        _ => time(false)?,
+    };
     let interrupts = Interrupts::default();
     signals::listen(&interrupts, prompt)?;
-    let source = match &global.sim {
-        Some(manifests) => simulated(global, manifests.as_deref(), &runtime, &clock)?,
+    let source = match simulated {
+        Some(options) => Source::simulated(options, &runtime, &clock)?,
         None => Source::Configured(connection(global)?),
     };
     let home = match used {
@@ -113,19 +118,46 @@ fn time(is_virtual: bool) -> Result<(Arc<Runtime>, Clock)> {
     Ok((Arc::new(runtime.map_err(|error| Error::script(format!("cannot start the runtime: {error}")))?), Clock::wall()))
 }
 
-fn simulated(global: &Global, manifests: Option<&Path>, runtime: &Arc<Runtime>, clock: &Clock) -> Result<Source> {
+fn simulated(global: &Global, start: Option<&Path>) -> Result<Options> {
     for (flag, given) in [("--kubeconfig", global.kubeconfig.is_some()), ("--context", global.context.is_some())] {
         if given {
             return Err(Error::usage(format!("{flag} and --sim exclude each other")));
         }
     }
-    Source::simulated(options(global.seed, manifests)?, runtime, clock)
+    options(global.seed, start)
 }
 
-/// What a simulated cluster starts with: the shop, or the manifests of a file or folder.
-pub fn options(seed: u64, manifests: Option<&Path>) -> Result<Options> {
-    let read = |path: &Path| manifest::read(path).map(|found| found.into_iter().map(|(_, object)| object).collect()).map_err(as_usage);
-    Ok(Options { seed, manifests: manifests.map(read).transpose()?, ..Options::default() })
+/// What a simulated cluster starts with: the shop, or what is in a file or folder.
+pub fn options(seed: u64, start: Option<&Path>) -> Result<Options> {
+    match start {
+        Some(path) => Ok(Options { seed, ..beginning(&[path])? }),
+        None => Ok(Options { seed, ..Options::default() }),
+    }
+}
+
+/// What a simulated cluster starts with: the manifests of some files and folders, `-` for standard input, and at most one saved cluster among them.
+pub fn beginning(paths: &[&Path]) -> Result<Options> {
+    let mut options = Options::empty();
+    for path in paths {
+        let texts = if *path == Path::new("-") { vec![("standard input".to_owned(), standard_input()?)] } else { manifest::texts(path).map_err(as_usage)? };
+        for (place, text) in texts {
+            match Saved::read(&place, &text)? {
+                Some(_) if options.saved.is_some() => {
+                    return Err(Error::usage(format!("{place} holds a second saved cluster")).hint("a cluster goes on from one of them"));
+                }
+                Some(saved) => options.saved = Some(saved),
+                None => {
+                    let found = manifest::parse(&place, &text).map_err(as_usage)?;
+                    options.manifests.get_or_insert_default().extend(found.into_iter().map(|(_, object)| object));
+                }
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn standard_input() -> Result<String> {
+    std::io::read_to_string(std::io::stdin()).map_err(|error| Error::usage(format!("cannot read standard input: {}", file_reason(&error))))
 }
 
 /// What a flag names and cannot be used is a wrong flag.

@@ -16,11 +16,22 @@ pub type Manifest = (String, Value);
 /// `not_found` for what cannot be read, `invalid` for what is no object.
 pub fn read(path: &Path) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
-    for file in files(path)? {
-        let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
-        manifests.extend(parse(&file.display().to_string(), &text)?);
+    for (place, text) in texts(path)? {
+        manifests.extend(parse(&place, &text)?);
     }
     Ok(manifests)
+}
+
+/// The texts of a file, or of the .yaml, .yml and .json files of a directory in the order of their names, each with its place.
+///
+/// # Errors
+/// `not_found` for what cannot be read.
+pub fn texts(path: &Path) -> Result<Vec<(String, String)>> {
+    let read = |file: PathBuf| match std::fs::read_to_string(&file) {
+        Ok(text) => Ok((file.display().to_string(), text)),
+        Err(error) => Err(unreadable(&file, &error)),
+    };
+    files(path)?.into_iter().map(read).collect()
 }
 
 /// The manifests of a text; the items of a List count one by one.

@@ -27,6 +27,7 @@ use crate::sim::json::{Value, json};
 mod authorize;
 mod parts;
 mod reviews;
+mod steer;
 mod write;
 
 /// A request, taken apart.
@@ -197,6 +198,12 @@ impl std::error::Error for Cut {}
 pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>, Cut> {
     let (known, (route, watched)) = sim.with(|world| (authenticate(world, &mut asked), route(world, &asked.path)));
     let asked = &asked;
+    let verb = facts(asked, &route, watched).verb;
+    if let Route::Steer(what) = &route {
+        let checked = known.and_then(|()| sim.with(|world| authorize::check(world, asked, &route, watched)));
+        let answer = checked.and_then(|()| steer::answer(sim, asked, what));
+        return Ok(answer.map_or_else(|failure| failed(&failure), |answer| response(answer, &[], asked.method == Method::HEAD)));
+    }
     let decision = sim.with(|world| fault::before(world, &facts(asked, &route, watched)));
     if !decision.delay.is_zero() {
         tokio::time::sleep(decision.delay).await;
@@ -204,7 +211,7 @@ pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>,
     if decision.cut_before {
         sim.with(|world| {
             let now = world.now();
-            world.requests.note(now, asked, 0);
+            world.requests.note(now, asked, verb, 0);
         });
         return Err(Cut);
     }
@@ -216,20 +223,21 @@ pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>,
         };
         let code = answer.as_ref().map_or_else(Failure::code, Answer::code);
         let now = world.now();
-        world.requests.note(now, asked, if decision.cut_after { 0 } else { code });
+        world.requests.note(now, asked, verb, if decision.cut_after { 0 } else { code });
         (answer, std::mem::take(&mut world.warnings))
     });
     if decision.cut_after {
         return Err(Cut);
     }
-    Ok(match answer {
+    let response = match answer {
         Ok(Answer::Stream(mut watch)) => {
             watch.limit(decision.drop_after, decision.gone);
             response(Answer::Stream(watch), &warnings, false)
         }
         Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
         Err(failure) => failed_with(&failure, &warnings),
-    })
+    };
+    Ok(if decision.cut_middle { response.map(Body::torn) } else { response })
 }
 
 /// What a request looks like to the faults.
@@ -241,6 +249,7 @@ fn facts<'a>(asked: &'a Asked, route: &'a Route, watched: bool) -> fault::Reques
     fault::RequestFacts {
         verb: place.map_or("get", |it| authorize::verb(asked, it, watched)),
         kind: place.map(|it| it.kind),
+        part: place.and_then(|it| it.subresource).map_or("", |it| it.name.as_str()),
         namespace: place.map_or("", |it| it.namespace.as_str()),
         name: place.and_then(|it| it.name.as_deref()).unwrap_or_default(),
         user_agent: &asked.user_agent,
@@ -263,7 +272,7 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
         Ok(Answer::ok((bytes, negotiate::AGGREGATED)))
     };
     match route {
-        Route::Place(_) | Route::NoResource => Err(Failure::no_such_path()),
+        Route::Place(_) | Route::NoResource | Route::Steer(_) => Err(Failure::no_such_path()),
         Route::NoPart { kind, name } => Err(Failure::not_found(kind, &name)),
         Route::Nothing => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
         Route::Paths => plain(discovery::paths(world)),

@@ -42,6 +42,7 @@ mod volume;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use self::object::{controller_of, deleting, labels, name, namespace, selects, text};
 use super::events::{self, Recorder};
@@ -58,7 +59,7 @@ use crate::sim::json::Value;
 pub use kubelet::logs;
 
 /// What the controllers remember between two syncs.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub queue: queue::Queue,
     pub events: Recorder,
@@ -69,6 +70,7 @@ pub struct State {
     /// When each node last lost a failed pod of a DaemonSet, and how often.
     pub daemon_failures: BTreeMap<String, (Timestamp, u32)>,
     /// The objects that controllers adopt and that have no controller, by kind and namespace.
+    #[serde(skip)]
     pub orphans: BTreeMap<(Kind, String), BTreeSet<String>>,
     /// What autoscalers measure, and what they recommended lately.
     pub load: autoscaler::Load,
@@ -77,7 +79,7 @@ pub struct State {
 }
 
 /// The object that a sync is about; for the garbage collector, its uid is the name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
     pub namespace: String,
     pub name: String,
@@ -90,7 +92,7 @@ impl Key {
 }
 
 /// Whoever has a work queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Controller {
     Deployment,
     ReplicaSet,
@@ -132,7 +134,7 @@ impl Controller {
 }
 
 /// Something to be done at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Work {
     /// A sync that was put into the queue for this time; another entry may have made it void.
     Sync {
@@ -144,6 +146,28 @@ pub enum Work {
     Kubelet(kubelet::Step),
     ExpireEvents,
     Heartbeat,
+}
+
+/// Builds again what is kept about stored objects to find them faster, after a saved cluster was read: whatever `observe` derives from objects alone.
+pub fn index(world: &mut World) {
+    for kind in [Kind::PODS, Kind::REPLICASETS, Kind::CONTROLLERREVISIONS] {
+        for object in client::list(world, kind, None) {
+            claim::note(world, kind, &object, false);
+            if kind == Kind::PODS {
+                scheduler::note_pod(world, None, Some(&object));
+            }
+        }
+    }
+}
+
+/// Shows all objects to controllers that begin to run, as their first list does.
+pub fn look_at_all(world: &mut World) {
+    let (version, time) = (world.store.version(), world.now());
+    for kind in Kind::all().filter(|kind| *kind == kind.stored()) {
+        for object in client::list(world, kind, None) {
+            observe(world, &LogEntry { version, time, kind, change: Change::Added, object, previous: None });
+        }
+    }
 }
 
 /// Called after each stored change.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::api::{DeleteOptions, Subresource};
 use super::controllers::Work;
@@ -24,7 +25,7 @@ const BURST: f64 = 25.0;
 const REFILL_PER_S: f64 = 1.0 / 300.0;
 
 /// What the recorders remember.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Recorder {
     seen: BTreeMap<String, Seen>,
     similar: BTreeMap<String, Similar>,
@@ -34,7 +35,7 @@ pub struct Recorder {
     last_nanos: i128,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Seen {
     name: String,
     count: i64,
@@ -42,14 +43,15 @@ struct Seen {
     at: Timestamp,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Similar {
     messages: BTreeSet<String>,
     at: Timestamp,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Ration {
+    #[serde(with = "super::state::bits")]
     left: f64,
     at: Timestamp,
 }

@@ -2,23 +2,28 @@
 //!
 //! Not here: how an answer is delayed or a stream is dropped; that is the server's, which carries a decision out.
 
+mod read;
+
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::read::{add, check};
 use super::failure::{Failure, Result};
-use super::image::duration_of;
 use super::kinds::Kind;
-use super::kubelet::node;
 use super::world::World;
-use crate::error::{Error, ErrorKind};
 use crate::sim::json::Value;
 
 /// What a request looks like to the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`.
-    pub verb: &'a str,
+    pub verb: &'static str,
     /// `None`: no request for a kind (discovery, health).
     pub kind: Option<Kind>,
+    /// The subresource, or nothing.
+    pub part: &'a str,
     pub namespace: &'a str,
     pub name: &'a str,
     pub user_agent: &'a str,
@@ -26,7 +31,7 @@ pub struct RequestFacts<'a> {
 }
 
 /// What goes wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Trouble {
     /// 409: the object was modified.
     Conflict,
@@ -48,16 +53,19 @@ pub enum Trouble {
     CutBefore,
     /// The connection ends after the request took effect and before its answer.
     CutAfter,
+    /// The connection ends in the middle of the answer.
+    CutMiddle,
     /// 403 as a quota says it, for creations.
     Quota,
 }
 
 impl Trouble {
-    const NAMES: [&str; 11] = ["conflict", "unavailable", "throttle", "slow", "drop_watch", "gone", "rival", "forbid", "cut_before", "cut_after", "quota"];
+    const NAMES: [&str; 13] =
+        ["conflict", "unavailable", "throttle", "slow", "drop_watch", "gone", "rival", "forbid", "cut", "cut_before", "cut_after", "cut_middle", "quota"];
 }
 
 /// One rule: which requests meet which trouble, how often.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rule {
     pub trouble: Trouble,
     /// Requests that match and pass unharmed before the trouble begins.
@@ -66,16 +74,23 @@ pub struct Rule {
     pub times: Option<u32>,
     /// In percent of the requests that match, drawn from the world's seed.
     pub chance: u32,
+    /// One of the API's verbs, or `read` or `write` for those that do so.
     pub verb: Option<String>,
-    /// A kind's plural, singular or kind name.
+    /// A kind's plural, singular, short or kind name, `plural.group`, or one of these with a subresource: `pods/eviction`.
     pub kind: Option<String>,
+    pub namespace: Option<String>,
     pub name: Option<String>,
     /// A part of the user agent, the field manager or the user name.
     pub client: Option<String>,
+    /// When it begins, and when it is over.
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// What Retry-After says where an answer has one.
+    pub retry_after_s: u32,
 }
 
 /// The rules of one cluster.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Faults {
     rules: Vec<Rule>,
 }
@@ -95,12 +110,14 @@ pub struct Decision {
     pub cut_before: bool,
     /// The same, after it took effect.
     pub cut_after: bool,
+    /// The answer ends in its middle, and the connection with it.
+    pub cut_middle: bool,
 }
 
 /// Decides what happens to a request of a client.
 pub fn before(world: &mut World, request: &RequestFacts<'_>) -> Decision {
     let mut decision = Decision::default();
-    for trouble in met(world, request, false) {
+    for (trouble, retry_after_s) in met(world, request, false) {
         let failure = match trouble {
             Trouble::Slow(delay) => {
                 decision.delay += delay;
@@ -122,11 +139,15 @@ pub fn before(world: &mut World, request: &RequestFacts<'_>) -> Decision {
                 decision.cut_after = true;
                 continue;
             }
+            Trouble::CutMiddle => {
+                decision.cut_middle = true;
+                continue;
+            }
             Trouble::Rival => {
                 rival_writes(world, request);
                 continue;
             }
-            trouble => failure(&trouble, request),
+            trouble => failure(&trouble, retry_after_s, request),
         };
         decision.fail.get_or_insert(failure);
     }
@@ -137,21 +158,21 @@ pub fn before(world: &mut World, request: &RequestFacts<'_>) -> Decision {
 ///
 /// # Errors
 /// What the rule says.
-pub fn before_component(world: &mut World, manager: &str, verb: &str, kind: Kind) -> Result<()> {
+pub fn before_component(world: &mut World, manager: &str, verb: &'static str, kind: Kind) -> Result<()> {
     if world.controllers.faults.rules.is_empty() {
         return Ok(());
     }
-    let request = RequestFacts { verb, kind: Some(kind), namespace: "", name: "", user_agent: manager, user: manager };
+    let request = RequestFacts { verb, kind: Some(kind), part: "", namespace: "", name: "", user_agent: manager, user: manager };
     let trouble = met(world, &request, true)
         .into_iter()
-        .find(|trouble| matches!(trouble, Trouble::Conflict | Trouble::Unavailable | Trouble::Throttle | Trouble::Forbid | Trouble::Quota));
-    trouble.map_or(Ok(()), |trouble| Err(failure(&trouble, &request)))
+        .find(|(trouble, _)| matches!(trouble, Trouble::Conflict | Trouble::Unavailable | Trouble::Throttle | Trouble::Forbid | Trouble::Quota));
+    trouble.map_or(Ok(()), |(trouble, retry_after_s)| Err(failure(&trouble, retry_after_s, &request)))
 }
 
-fn failure(trouble: &Trouble, request: &RequestFacts<'_>) -> Failure {
+fn failure(trouble: &Trouble, retry_after_s: u32, request: &RequestFacts<'_>) -> Failure {
     match (trouble, request.kind) {
         (Trouble::Conflict, Some(kind)) => Failure::modified(kind, request.name),
-        (Trouble::Throttle, _) => Failure::too_many_requests("Too many requests, please try again later.", 1),
+        (Trouble::Throttle, _) => Failure::too_many_requests("Too many requests, please try again later.", retry_after_s.into()),
         (Trouble::Gone, _) => Failure::expired("The resourceVersion for the provided list is too old."),
         (Trouble::Forbid, Some(kind)) => {
             let group = kind.group();
@@ -160,16 +181,22 @@ fn failure(trouble: &Trouble, request: &RequestFacts<'_>) -> Failure {
             Failure::forbidden(kind, request.name, &why)
         }
         (Trouble::Quota, Some(kind)) => Failure::forbidden(kind, request.name, "exceeded quota: fault, requested: pods=1, used: pods=1, limited: pods=1"),
-        _ => Failure::unavailable("the server is currently unable to handle the request").detail("retryAfterSeconds", 1),
+        _ => Failure::unavailable("the server is currently unable to handle the request").detail("retryAfterSeconds", retry_after_s),
     }
 }
 
 /// The troubles of the rules that match, each counted.
-fn met(world: &mut World, request: &RequestFacts<'_>, component: bool) -> Vec<Trouble> {
+fn met(world: &mut World, request: &RequestFacts<'_>, component: bool) -> Vec<(Trouble, u32)> {
     let mut met = Vec::new();
+    let now = world.now();
     for at in 0..world.controllers.faults.rules.len() {
         let rule = &world.controllers.faults.rules[at];
-        if (component && rule.client.is_none()) || !rule.matches(request) || rule.times == Some(0) {
+        if (component && rule.client.is_none())
+            || !rule.matches(request)
+            || rule.times == Some(0)
+            || rule.from.is_some_and(|it| now < it)
+            || rule.until.is_some_and(|it| now >= it)
+        {
             continue;
         }
         if rule.after > 0 {
@@ -184,7 +211,7 @@ fn met(world: &mut World, request: &RequestFacts<'_>, component: bool) -> Vec<Tr
         if let Some(times) = &mut rule.times {
             *times -= 1;
         }
-        met.push(rule.trouble.clone());
+        met.push((rule.trouble.clone(), rule.retry_after_s));
     }
     met
 }
@@ -192,7 +219,20 @@ fn met(world: &mut World, request: &RequestFacts<'_>, component: bool) -> Vec<Tr
 impl Rule {
     /// A rule that every request meets, always.
     pub fn new(trouble: Trouble) -> Self {
-        Self { trouble, after: 0, times: None, chance: 100, verb: None, kind: None, name: None, client: None }
+        Self {
+            trouble,
+            after: 0,
+            times: None,
+            chance: 100,
+            verb: None,
+            kind: None,
+            namespace: None,
+            name: None,
+            client: None,
+            from: None,
+            until: None,
+            retry_after_s: 1,
+        }
     }
 
     fn matches(&self, request: &RequestFacts<'_>) -> bool {
@@ -206,15 +246,23 @@ impl Rule {
             Trouble::CutAfter => writes,
             _ => true,
         };
-        let names = |kind: Kind, wanted: &str| {
-            kind.plural() == wanted || kind.singular() == wanted || kind.kind() == wanted || kind.facts().short_names.iter().any(|short| short == wanted)
+        let named = |wanted: &str| {
+            let (kind, part) = wanted.split_once('/').map_or((wanted, None), |(kind, part)| (kind, Some(part)));
+            request.kind.is_some_and(|it| is_called(it, kind)) && part.is_none_or(|it| it == request.part)
         };
         applies
-            && self.verb.as_deref().is_none_or(|verb| verb == request.verb || (verb == "write" && writes))
-            && self.kind.as_deref().is_none_or(|wanted| request.kind.is_some_and(|kind| names(kind, wanted)))
+            && self.verb.as_deref().is_none_or(|verb| verb == request.verb || (verb == "write" && writes) || (verb == "read" && !writes))
+            && self.kind.as_deref().is_none_or(named)
+            && self.namespace.as_deref().is_none_or(|it| it == request.namespace)
             && self.name.as_deref().is_none_or(|name| name == request.name)
             && self.client.as_deref().is_none_or(|client| request.user_agent.contains(client) || request.user.contains(client))
     }
+}
+
+/// Whether a kind has this name: plural, singular, short, `Kind` or `plural.group`.
+fn is_called(kind: Kind, name: &str) -> bool {
+    let same = |known: &str| known.eq_ignore_ascii_case(name);
+    same(kind.plural()) || same(kind.singular()) || same(kind.kind()) || kind.qualified() == name || kind.facts().short_names.iter().any(|short| short == name)
 }
 
 /// Another writer touches the object: its version moves on, and an annotation shows who it was.
@@ -228,102 +276,6 @@ fn rival_writes(world: &mut World, request: &RequestFacts<'_>) {
     let _ = world.update(kind, copy, super::api::Subresource::Main, &super::api::Caller::component("rival"));
 }
 
-/// Adds the rules of a `sim::fault` map: each trouble as a key, with `times`, `after`, `chance`, `verb`, `kind`, `name` and `client` for all of them;
-/// `controllers: "paused"` or `"running"`; `node_down: NAME` and `node_up: NAME`; `clear: true` removes earlier rules first.
-///
-/// # Errors
-/// `usage` for an unknown key or a value of the wrong type.
-pub fn add(world: &mut World, fault: &Value) -> crate::error::Result<()> {
-    const COMMON: [&str; 11] = ["times", "after", "chance", "verb", "kind", "name", "client", "controllers", "clear", "node_down", "node_up"];
-    let usage = |message: String| Error::new(ErrorKind::Usage, message);
-    let fields = fault.as_object().ok_or_else(|| usage("fault: not a map".to_owned()))?;
-    let word = |key: &str| match &fault[key] {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.to_string())),
-        other => Err(usage(format!("fault: {key} must be a text, not {other}"))),
-    };
-    let count = |key: &str| match &fault[key] {
-        Value::Null => Ok(None),
-        other => {
-            other.as_u64().and_then(|count| u32::try_from(count).ok()).map(Some).ok_or_else(|| usage(format!("fault: {key} must be a count, not {other}")))
-        }
-    };
-    if fault["clear"] == true {
-        world.controllers.faults.rules.clear();
-    }
-    match word("controllers")?.as_deref() {
-        None => {}
-        Some("paused") => super::controllers::queue::pause(world),
-        Some("running") => super::controllers::queue::resume(world),
-        Some(other) => return Err(usage(format!("fault: controllers must be \"paused\" or \"running\", not {other:?}"))),
-    }
-    for (key, act) in [("node_down", node::go_down as fn(&mut World, &str)), ("node_up", node::come_up)] {
-        if let Some(name) = word(key)? {
-            if world.find(Kind::NODES, "", &name).is_none() {
-                return Err(usage(format!("fault: {key}: there is no node {name:?}")));
-            }
-            act(world, &name);
-        }
-    }
-    for (key, value) in fields {
-        if COMMON.contains(&key.as_str()) {
-            continue;
-        }
-        let mut times = count("times")?;
-        let trouble = match key.as_str() {
-            "slow" | "drop_watch" => {
-                let duration = duration_of(value).ok_or_else(|| usage(format!("fault: {key} must be a duration such as \"2s\", not {value}")))?;
-                if key == "slow" { Trouble::Slow(duration) } else { Trouble::DropWatch(duration) }
-            }
-            name if Trouble::NAMES.contains(&name) => {
-                match value {
-                    Value::Bool(true) => {}
-                    Value::Bool(false) => continue,
-                    // `conflict: 2` is short for two of them.
-                    other => {
-                        times = Some(
-                            other
-                                .as_u64()
-                                .and_then(|count| u32::try_from(count).ok())
-                                .ok_or_else(|| usage(format!("fault: {key} must be true or a count, not {other}")))?,
-                        )
-                    }
-                }
-                match name {
-                    "conflict" => Trouble::Conflict,
-                    "unavailable" => Trouble::Unavailable,
-                    "throttle" => Trouble::Throttle,
-                    "gone" => Trouble::Gone,
-                    "rival" => Trouble::Rival,
-                    "forbid" => Trouble::Forbid,
-                    "cut_before" => Trouble::CutBefore,
-                    "cut_after" => Trouble::CutAfter,
-                    _ => Trouble::Quota,
-                }
-            }
-            unknown => {
-                return Err(usage(format!("fault: unknown key {unknown:?}")).hint(format!(
-                    "the troubles are {}; the rest is {}",
-                    Trouble::NAMES.join(", "),
-                    COMMON.join(", ")
-                )));
-            }
-        };
-        let rule = Rule {
-            trouble,
-            after: count("after")?.unwrap_or(0),
-            times,
-            chance: count("chance")?.unwrap_or(100),
-            verb: word("verb")?,
-            kind: word("kind")?,
-            name: word("name")?,
-            client: word("client")?,
-        };
-        world.controllers.faults.rules.push(rule);
-    }
-    Ok(())
-}
-
 impl Faults {
     pub fn push(&mut self, rule: Rule) {
         self.rules.push(rule);
@@ -331,6 +283,12 @@ impl Faults {
 
     pub fn clear(&mut self) {
         self.rules.clear();
+    }
+
+    /// The rules that can still strike, each as `sim::fault` takes it.
+    pub fn shown(&self, now: Timestamp) -> Vec<Value> {
+        let stands = |it: &&Rule| it.times != Some(0) && it.until.is_none_or(|until| now < until);
+        self.rules.iter().filter(stands).map(|it| it.shown(now)).collect()
     }
 }
 
@@ -340,8 +298,8 @@ mod tests {
     use crate::sim::json::json;
     use jiff::Timestamp;
 
-    fn request(verb: &str) -> RequestFacts<'_> {
-        RequestFacts { verb, kind: Some(Kind::DEPLOYMENTS), namespace: "default", name: "web", user_agent: "kubectl/v1.36.3", user: "admin" }
+    fn request(verb: &'static str) -> RequestFacts<'static> {
+        RequestFacts { verb, kind: Some(Kind::DEPLOYMENTS), part: "", namespace: "default", name: "web", user_agent: "kubectl/v1.36.3", user: "admin" }
     }
 
     #[test]
@@ -367,10 +325,52 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_has_its_time_its_place_and_its_part() {
+        let mut world = World::new(0, Timestamp::UNIX_EPOCH);
+        add(&mut world, &json!({"forbid": true, "in": "10s", "for": "5s", "namespace": "default", "verb": "write"})).expect("a fault");
+        let codes: Vec<bool> = [0, 9, 10, 14, 15]
+            .map(|second| {
+                world.run(Timestamp::from_second(second).expect("a time"));
+                before(&mut world, &request("patch")).fail.is_some()
+            })
+            .to_vec();
+        assert_eq!(codes, [false, false, true, true, false]);
+        add(&mut world, &json!({"clear": true, "unavailable": true, "retry_after": 7, "kind": "deployments.apps/scale"})).expect("a fault");
+        assert!(before(&mut world, &request("patch")).fail.is_none());
+        let failure = before(&mut world, &RequestFacts { part: "scale", ..request("patch") }).fail.expect("a failure");
+        assert_eq!(failure.retry_after_s(), Some(7));
+        add(&mut world, &json!({"clear": true, "conflict": 3, "kind": "deploy", "client": "kubectl", "after": 1, "chance": 50, "for": "1m"})).expect("a fault");
+        let shown = world.controllers.faults.shown(world.now());
+        assert_eq!(shown, [json!({"conflict": 3, "kind": "deploy", "client": "kubectl", "after": 1, "chance": 50, "for": "60s"})]);
+        let mut other = World::new(0, world.now());
+        add(&mut other, &shown[0]).expect("what is shown can be read");
+    }
+
+    #[test]
     fn unknown_faults_are_refused_by_name() {
         let mut world = World::new(0, Timestamp::UNIX_EPOCH);
-        assert!(add(&mut world, &json!({"conflikt": 1})).is_err_and(|error| error.message().contains("conflikt")));
-        assert!(add(&mut world, &json!({"slow": "soon"})).is_err());
-        assert!(add(&mut world, &json!({"controllers": "asleep"})).is_err());
+        let mut said = |fault: Value| {
+            let error = add(&mut world, &fault).expect_err("no fault");
+            format!("{}; {}", error.message(), error.hints().join("; "))
+        };
+        for (fault, words) in [
+            (json!({"conflikt": 1}), "unknown key \"conflikt\"; did you mean \"conflict\"?"),
+            (json!({"nodedown": "a"}), "did you mean \"node_down\"?"),
+            (json!({"xyzzy": 1}), "the troubles are conflict, "),
+            (json!({"slow": "soon"}), "slow must be a duration such as \"2s\", not \"soon\""),
+            (json!({"controllers": "asleep"}), "controllers must be \"paused\" or \"running\""),
+            (json!({"forbid": true, "verb": "pach"}), "no verb \"pach\"; did you mean \"patch\"?"),
+            (json!({"forbid": true, "kind": "deploymnets"}), "no kind \"deploymnets\"; did you mean \"deployments\"?"),
+            (json!({"conflict": -1}), "conflict must be true or a count, not -1"),
+            (json!({"cut": "sideways"}), "cut must be \"before\", \"middle\" or \"after\""),
+            (json!({"chance": 101, "cut": true}), "chance must be a number from 0 to 100, not 101"),
+            (json!({"clock_skew": "later"}), "clock_skew must be a duration such as \"90s\" or \"-5m\""),
+            (json!({"node_down": "node-9"}), "node_down: there is no node \"node-9\""),
+            (json!({"verb": "get"}), "says nothing of what goes wrong"),
+            (json!([1]), "not a map"),
+        ] {
+            let said = said(fault);
+            assert!(said.contains(words), "{said}");
+        }
     }
 }

@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// A user and its groups.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub user: String,
     pub groups: Vec<String>,
@@ -40,7 +42,7 @@ impl Identity {
 }
 
 /// The bearer tokens that are known, and whose they are.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tokens(BTreeMap<String, Identity>);
 
 impl Tokens {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::sim::json::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result, nearest};
+use crate::sim::json::{Map, Value};
 
 /// How pulling an image ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pull {
     #[default]
     Ok,
@@ -17,7 +19,7 @@ pub enum Pull {
 }
 
 /// What keeps a container from being made at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Refusal {
     /// `InvalidImageName`.
     Name,
@@ -28,7 +30,7 @@ pub enum Refusal {
 }
 
 /// What a container of some image does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// From the start of the container until it passes its readiness check.
     pub ready_after: Duration,
@@ -54,14 +56,14 @@ impl Default for Behaviour {
 }
 
 /// A behaviour and the images that show it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Rule {
     pattern: String,
     behaviour: Behaviour,
 }
 
 /// The behaviours of one cluster; the last rule that matches an image wins, and without one its tag decides.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Images {
     rules: Vec<Rule>,
 }
@@ -69,6 +71,40 @@ pub struct Images {
 impl Images {
     pub fn add(&mut self, pattern: &str, behaviour: Behaviour) {
         self.rules.push(Rule { pattern: pattern.to_owned(), behaviour });
+    }
+
+    /// The rules as `--behaviour` takes them.
+    pub fn shown(&self) -> Vec<Value> {
+        let millis = |it: Duration| Value::from(format!("{}ms", it.as_millis()));
+        let shown = |rule: &Rule| {
+            let Behaviour { ready_after, crash_after, exit_code, pull, never_ready, refusal: _, log } = &rule.behaviour;
+            let mut map = Map::new();
+            map.insert("image".to_owned(), rule.pattern.as_str().into());
+            if !ready_after.is_zero() {
+                map.insert("ready_after".to_owned(), millis(*ready_after + START));
+            }
+            if let Some(after) = crash_after {
+                map.insert("crash_after".to_owned(), millis(*after));
+            }
+            map.insert("exit_code".to_owned(), (*exit_code).into());
+            map.insert(
+                "pull".to_owned(),
+                if *pull == Pull::Ok {
+                    "ok"
+                } else if *pull == Pull::Slow {
+                    "slow"
+                } else {
+                    "error"
+                }
+                .into(),
+            );
+            map.insert("never_ready".to_owned(), (*never_ready).into());
+            if let Some(log) = log {
+                map.insert("log".to_owned(), log.as_str().into());
+            }
+            Value::Object(map)
+        };
+        self.rules.iter().map(shown).collect()
     }
 
     pub fn behaviour(&self, image: &str) -> Behaviour {
@@ -163,7 +199,11 @@ impl Behaviour {
         let wrong = |key: &str, wanted: &str| Error::new(ErrorKind::Usage, format!("image behaviour: {key} must be {wanted}, not {}", value[key]));
         let fields = value.as_object().ok_or_else(|| Error::new(ErrorKind::Usage, "image behaviour: not a map"))?;
         if let Some(unknown) = fields.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(Error::new(ErrorKind::Usage, format!("image behaviour: unknown key {unknown:?}")).hint(format!("the keys are {}", KEYS.join(", "))));
+            let error = Error::new(ErrorKind::Usage, format!("image behaviour: unknown key {unknown:?}"));
+            return Err(match nearest(unknown, KEYS.into_iter()) {
+                Some(near) => error.hint(format!("did you mean {near:?}?")),
+                None => error.hint(format!("the keys are {}", KEYS.join(", "))),
+            });
         }
         let duration = |key: &str| match &value[key] {
             Value::Null => Ok(None),

@@ -7,11 +7,13 @@ pub mod log;
 pub mod node;
 mod status;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::log::logs;
@@ -27,7 +29,7 @@ use super::world::World;
 use crate::sim::json::Value;
 
 /// All pods that some kubelet plays.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Kubelets {
     pods: BTreeMap<String, Run>,
     /// The last address given out on each node.
@@ -43,14 +45,14 @@ pub struct Kubelets {
 }
 
 /// A kubelet that does nothing.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Outage {
     since: Timestamp,
     missed: Vec<Step>,
 }
 
 /// A pod that is being played.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     namespace: String,
     name: String,
@@ -69,21 +71,21 @@ pub(super) struct Run {
     begun: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Policy {
     Always,
     OnFailure,
     Never,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Role {
     Init,
     Sidecar,
     Main,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Container {
     name: String,
     image: String,
@@ -102,24 +104,24 @@ pub(super) struct Container {
     turn: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum State {
-    Waiting { reason: &'static str, message: String },
+    Waiting { reason: Cow<'static, str>, message: String },
     Running { since: Timestamp },
     Exited(Exit),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Exit {
     code: i64,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     started: Timestamp,
     finished: Timestamp,
     restarts: i64,
 }
 
 /// Something a kubelet does with a pod at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
     uid: String,
     container: usize,
@@ -127,7 +129,7 @@ pub struct Step {
     what: What,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum What {
     Admit,
     Start,
@@ -273,7 +275,7 @@ impl Container {
             crashes: 0,
             pull_failures: 0,
             pulled: false,
-            state: State::Waiting { reason: "ContainerCreating", message: String::new() },
+            state: State::Waiting { reason: "ContainerCreating".into(), message: String::new() },
             last: None,
             ready: false,
             turn: 0,
@@ -281,7 +283,7 @@ impl Container {
     }
 
     fn wait(&mut self, reason: &'static str, message: String) {
-        self.state = State::Waiting { reason, message };
+        self.state = State::Waiting { reason: reason.into(), message };
         self.ready = false;
     }
 
@@ -462,7 +464,7 @@ fn kill(world: &mut World, pod: &Arc<Value>) {
     let mut ran = false;
     for container in &mut run.containers {
         if let State::Running { since } = container.state {
-            container.state = State::Exited(Exit { code: 0, reason: "Completed", started: since, finished: now, restarts: container.restarts });
+            container.state = State::Exited(Exit { code: 0, reason: "Completed".into(), started: since, finished: now, restarts: container.restarts });
             container.ready = false;
             ran = true;
         }

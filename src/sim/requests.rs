@@ -21,11 +21,13 @@ struct Request {
     path: String,
     query: String,
     user_agent: String,
+    user: String,
+    verb: &'static str,
     code: u16,
 }
 
 impl Requests {
-    pub(super) fn note(&mut self, at: Timestamp, asked: &Asked, code: u16) {
+    pub(super) fn note(&mut self, at: Timestamp, asked: &Asked, verb: &'static str, code: u16) {
         if self.0.len() == MOST {
             self.0.pop_front();
         }
@@ -35,12 +37,14 @@ impl Requests {
             path: asked.path.clone(),
             query: asked.raw_query.clone(),
             user_agent: asked.user_agent.clone(),
+            user: asked.identity.user.clone(),
+            verb,
             code,
         });
     }
 
     pub fn list(&self) -> Vec<Value> {
-        let shown = |it: &Request| json!({ "at": it.at.to_string(), "method": it.method, "path": it.path, "query": it.query, "user_agent": it.user_agent, "code": it.code });
+        let shown = |it: &Request| json!({ "at": it.at.to_string(), "method": it.method, "path": it.path, "query": it.query, "user_agent": it.user_agent, "user": it.user, "verb": it.verb, "code": it.code });
         self.0.iter().map(shown).collect()
     }
 }

@@ -25,6 +25,8 @@ pub enum Route {
         version: String,
     },
     OpenApiV2,
+    /// `/sim`, and what is below it: steering the simulator.
+    Steer(String),
     Place(Place),
     /// A path in a served group version that nothing is served at: a `Status` says so.
     NoResource,
@@ -68,6 +70,8 @@ pub fn route(world: &World, path: &str) -> (Route, bool) {
         ["api", version] if is_served("", version) => Route::Resources { group: String::new(), version: (*version).to_owned() },
         ["apis", group] if world.kinds().any(|it| it.group() == *group) => Route::Group((*group).to_owned()),
         ["apis", group, version] if is_served(group, version) => Route::Resources { group: (*group).to_owned(), version: (*version).to_owned() },
+        ["sim"] => Route::Steer(String::new()),
+        ["sim", what] => Route::Steer((*what).to_owned()),
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApi,
         ["openapi", "v3", "api", version] if is_served("", version) => Route::OpenApiDocument { group: String::new(), version: (*version).to_owned() },
@@ -202,6 +206,7 @@ mod tests {
             ("/apis/apps/v1/namespaces/a/deployments/b/foo", "NoResource"),
             ("/apis/nosuch/v1", "Nothing"),
             ("/apis/apps", r#"Group("apps")"#),
+            ("/sim/faults", r#"Steer("faults")"#),
         ] {
             assert_eq!(shown(path), expected, "{path}");
         }

@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::controllers::client::{self, Component};
 use super::controllers::object::{controller_of, deleting, list, name, namespace, stamp, text};
 use super::controllers::pods::is_terminal;
@@ -17,9 +19,11 @@ use super::world::World;
 use crate::sim::json::{Value, json};
 
 /// What the scheduler keeps: how full the nodes are, and who waits for room.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Cache {
+    #[serde(skip)]
     nodes: BTreeMap<String, Load>,
+    #[serde(skip)]
     siblings: BTreeMap<String, BTreeMap<String, i64>>,
     waiting: BTreeSet<Key>,
 }

@@ -5,7 +5,7 @@
 
 mod certificates;
 mod connection;
-mod kubeconfig;
+pub mod kubeconfig;
 mod limits;
 mod pace;
 
@@ -15,13 +15,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::certificates::Authority;
+use self::certificates::{Authority, Credentials, KeptAuthority};
 use self::connection::Peer;
 use self::kubeconfig::Access;
 use self::limits::Limits;
@@ -45,6 +46,35 @@ pub struct Options {
     pub port: u16,
     /// HTTP without TLS: whoever reaches the port may do all.
     pub plain: bool,
+}
+
+/// What a kubeconfig is made of: kept with a saved cluster, so that the kubeconfig is good again when the cluster goes on at the same port.
+#[derive(Serialize, Deserialize)]
+struct Keys {
+    token: String,
+    certified: Option<Certified>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Certified {
+    authority: KeptAuthority,
+    administrator: Credentials,
+}
+
+impl Keys {
+    /// Those from before, where they are still good, with what is missing.
+    fn new(before: Option<Self>, plain: bool, wall: Timestamp) -> Result<Self> {
+        let (token, certified) = before.map_or((None, None), |it| (Some(it.token), it.certified));
+        let good = |it: &Certified| Authority::again(it.authority.clone(), wall).is_ok_and(|it| it.is_some());
+        let certified = match certified.filter(good) {
+            None if !plain => {
+                let authority = Authority::new(wall)?;
+                Some(Certified { administrator: authority.client(&Identity::administrator())?, authority: authority.kept().clone() })
+            }
+            certified => certified,
+        };
+        Ok(Self { token: token.map_or_else(secret, Ok)?, certified })
+    }
 }
 
 /// A cluster that listens on a socket, ready for `run`.
@@ -74,20 +104,23 @@ impl Server {
         socket.bind((Ipv4Addr::LOCALHOST, options.port).into()).map_err(taken)?;
         let listener = socket.listen(BACKLOG).map_err(taken)?;
         let address = listener.local_addr().map_err(taken)?;
-        let token = secret()?;
-        sim.with(|world| world.tokens.add(&token, Identity::administrator()));
+        let before = sim.look(|world| world.served.clone()).and_then(|it| serde_json::from_value(it).ok());
+        let keys = Keys::new(before, options.plain, wall)?;
+        let token = keys.token.clone();
+        sim.with(|world| {
+            world.tokens.add(&token, Identity::administrator());
+            world.served = serde_json::to_value(&keys).ok();
+        });
         let url = format!("{}://{address}", if options.plain { "http" } else { "https" });
         let limits = Arc::new(Limits::of_process());
-        if options.plain {
+        let Some(Certified { authority, administrator }) = keys.certified.filter(|_| !options.plain) else {
             let kubeconfig = kubeconfig::text(&Access { url: &url, authority_pem: None, credentials: None, token: &token });
             let peers = Arc::new(connection::Known::everybody());
             return Ok(Self { listener, address, tls: None, kubeconfig, url, sim, peers, limits });
-        }
-        let authority = Authority::new(wall)?;
-        let administrator = Identity::administrator();
-        let credentials = authority.client(&administrator)?;
-        let kubeconfig = kubeconfig::text(&Access { url: &url, authority_pem: Some(authority.pem()), credentials: Some(&credentials), token: &token });
-        let peers = Arc::new(connection::Known::by_certificate([(credentials.der, administrator)]));
+        };
+        let Some(authority) = Authority::again(authority, wall)? else { return Err(Error::script("a certificate authority that was just made is over")) };
+        let kubeconfig = kubeconfig::text(&Access { url: &url, authority_pem: Some(authority.pem()), credentials: Some(&administrator), token: &token });
+        let peers = Arc::new(connection::Known::by_certificate([(administrator.der()?, Identity::administrator())]));
         Ok(Self { listener, address, tls: Some(authority.server()?.into()), kubeconfig, url, sim, peers, limits })
     }
 
@@ -105,11 +138,11 @@ impl Server {
         &self.kubeconfig
     }
 
-    /// Writes the kubeconfig for its owner alone; another file than one that was written so is not overwritten.
+    /// Writes the kubeconfig for its owner alone; into a kubeconfig of somebody's it puts its cluster, user and context, and leaves the others.
     ///
     /// # Errors
-    /// `usage` when it cannot be written.
-    pub fn write_kubeconfig(&self, file: &Path) -> Result<()> {
+    /// `usage` when it cannot be written, or when the file holds something else.
+    pub fn write_kubeconfig(&self, file: &Path) -> Result<kubeconfig::Written> {
         kubeconfig::write(file, &self.kubeconfig)
     }
 

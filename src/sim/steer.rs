@@ -11,6 +11,15 @@ use super::kinds::Kind;
 use super::world::{Sim, World};
 use crate::error::{Error, ErrorKind, Result};
 
+/// A behaviour of a list, without its image.
+fn split(behaviour: &Value) -> Result<(String, Value)> {
+    let mut rest = behaviour.clone();
+    match rest.as_object_mut().and_then(|it| it.remove("image")) {
+        Some(Value::String(image)) => Ok((image, rest)),
+        _ => Err(Error::new(ErrorKind::Usage, "behaviours: each of a list has image, a text")),
+    }
+}
+
 impl Sim {
     /// Creates objects as the administrator would.
     ///
@@ -60,6 +69,45 @@ impl Sim {
     /// The names of the nodes.
     pub fn nodes(&self) -> Vec<String> {
         self.look(|world| world.store.list(Kind::NODES, None).filter_map(|node| node["metadata"]["name"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Adds behaviours: a map of images or patterns to behaviours, in which the longer pattern wins, or a list of behaviours with `image`, in which the last wins.
+    ///
+    /// # Errors
+    /// `usage` for an unknown key or a value of the wrong type.
+    pub fn behaviours(&self, given: &Value) -> Result<()> {
+        let mut rules: Vec<(String, Value)> = match given {
+            Value::Object(map) => map.iter().map(|(image, behaviour)| (image.clone(), behaviour.clone())).collect(),
+            Value::Array(list) => list.iter().map(split).collect::<Result<_>>()?,
+            _ => return Err(Error::new(ErrorKind::Usage, "behaviours: neither a map of images to behaviours nor a list of behaviours, each with image")),
+        };
+        if given.is_object() {
+            rules.sort_by_key(|(pattern, _)| pattern.len());
+        }
+        let read = |(pattern, behaviour): &(String, Value)| match Behaviour::from_value(&behaviour.into()) {
+            Ok(read) => Ok((pattern.clone(), read)),
+            Err(error) => {
+                Err(error.hints().iter().fold(Error::new(ErrorKind::Usage, format!("{pattern}: {}", error.message())), |named, hint| named.hint(hint)))
+            }
+        };
+        let rules: Vec<(String, Behaviour)> = rules.iter().map(read).collect::<Result<_>>()?;
+        self.with(|world| rules.into_iter().for_each(|(pattern, behaviour)| world.controllers.images.add(&pattern, behaviour)));
+        Ok(())
+    }
+
+    /// Adds faults: one map as of `sim::fault`, or a list of them; all or none.
+    ///
+    /// # Errors
+    /// `usage` for an unknown key or a value of the wrong type.
+    pub fn faults(&self, given: &Value) -> Result<()> {
+        let list = match given {
+            Value::Array(list) => list.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        self.with(|world| {
+            list.iter().try_for_each(|it| fault::check(world, &it.into()))?;
+            list.iter().try_for_each(|it| fault::add(world, &it.into()))
+        })
     }
 
     /// Adds faults, as `sim::fault` describes them.

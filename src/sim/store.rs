@@ -211,6 +211,22 @@ impl Store {
         entry
     }
 
+    /// Fills an empty store with what another one held; its past is not known here.
+    pub fn restore(&mut self, objects: impl IntoIterator<Item = (Kind, Arc<Value>)>, version: u64) {
+        for (kind, object) in objects {
+            let key = key_of(&object);
+            if self.kinds.len() <= kind.index() {
+                self.kinds.resize_with(kind.index() + 1, Objects::new);
+            }
+            for uid in owners(&object) {
+                self.by_owner.entry(uid.to_owned()).or_default().insert((kind, key.clone()));
+            }
+            self.by_uid.insert(text(&object, "uid").to_owned(), (kind, key.clone()));
+            self.kinds[kind.index()].insert(key, object);
+        }
+        (self.version, self.compacted) = (version, version);
+    }
+
     /// Forgets all changes up to now, as a compaction does.
     pub fn compact(&mut self) {
         self.log.clear();

@@ -17,9 +17,12 @@ pub struct Trial {
 impl Trial {
     /// A cluster with nothing of its own in it.
     pub fn new() -> Self {
+        Self::of(Options::empty(), "2026-11-23T10:00:00Z".parse().expect("a time"))
+    }
+
+    /// A cluster on a clock that shows `start` now.
+    pub fn of(options: Options, start: Timestamp) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
-        let start: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
-        let options = Options { manifests: Some(Vec::new()), ..Options::default() };
         let sim = Sim::new(options, Clock::paused(start, runtime.handle())).expect("a cluster");
         runtime.spawn(sim.clone().live());
         Self { sim, runtime }

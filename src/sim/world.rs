@@ -3,6 +3,7 @@
 //! Not here: what a write means (`api`) and what is done when something is due (`controllers`).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -18,6 +19,7 @@ use super::identity::Tokens;
 use super::kinds::Kind;
 use super::requests::Requests;
 use super::server::Service;
+use super::state::{Kept, Machinery, Saved};
 use super::store::{LogEntry, Store};
 use crate::clock::Clock;
 use crate::error::Result;
@@ -30,6 +32,9 @@ pub struct Options {
     pub nodes: usize,
     /// Manifests to start with; `None`: the small shop with a history.
     pub manifests: Option<Vec<serde_json::Value>>,
+    /// A saved cluster that goes on, in place of a new one: it has its nodes already, and the manifests come on top. With a seed other than 0 it goes on
+    /// differently than it would have.
+    pub saved: Option<Saved>,
     /// Whether anything reacts to what is written; without, it is an API server alone.
     pub controllers: bool,
 }
@@ -43,7 +48,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, nodes: 3, manifests: None, controllers: true }
+        Self { seed: 0, nodes: 3, manifests: None, saved: None, controllers: true }
     }
 }
 
@@ -61,6 +66,10 @@ pub struct World {
     pub warnings: Vec<String>,
     /// What clients asked for, as far back as is kept.
     pub requests: Requests,
+    /// What the server that it is behind wants to have again when the cluster is saved and goes on.
+    pub served: Option<serde_json::Value>,
+    /// How far the cluster's time is ahead of the clock that it was given.
+    pub skew: Skew,
     now: Timestamp,
     rng: Pcg64Mcg,
     /// Where uids come from: apart, so that one object more does not change the names and delays of all others.
@@ -80,6 +89,8 @@ impl World {
             customs: Customs::default(),
             warnings: Vec::new(),
             requests: Requests::default(),
+            served: None,
+            skew: Skew::default(),
             now,
             rng: Pcg64Mcg::seed_from_u64(seed),
             uids: Pcg64Mcg::seed_from_u64(!seed),
@@ -87,6 +98,29 @@ impl World {
             queued: 0,
             wakers: BTreeMap::new(),
         }
+    }
+
+    /// All that is not in objects, for a file.
+    pub(super) fn kept(&self) -> Kept<'_> {
+        Kept {
+            now: self.now,
+            skew: self.skew.get(),
+            rng: &self.rng,
+            uids: &self.uids,
+            queued: self.queued,
+            due: &self.due,
+            tokens: &self.tokens,
+            served: &self.served,
+            controllers: &self.controllers,
+        }
+    }
+
+    /// A world without objects that goes on with what was kept.
+    pub(super) fn woken(kept: Machinery) -> Self {
+        let Machinery { now, skew, rng, uids, queued, due, tokens, served, controllers } = kept;
+        let world = Self { rng, uids, queued, due, tokens, served, controllers, ..Self::new(0, now) };
+        world.skew.set(skew);
+        world
     }
 
     /// The world's time: that of the request or of the work that is being handled. Never goes back.
@@ -113,6 +147,24 @@ impl World {
     pub fn schedule_after(&mut self, delay: SignedDuration, work: Work) {
         let at = self.now.saturating_add(delay).unwrap_or(Timestamp::MAX);
         self.schedule(at, work);
+    }
+
+    /// Steps the world's time, back or forth, without living through what lies between: all that waits goes on waiting as long as it would have.
+    pub fn step(&mut self, span: SignedDuration) {
+        let moved = |at: Timestamp| at.saturating_add(span).unwrap_or(at);
+        self.now = moved(self.now);
+        let due = std::mem::take(&mut self.due);
+        self.due = due
+            .into_iter()
+            .map(|((at, number), work)| {
+                let work = match work {
+                    Work::Sync { controller, key, at, later } => Work::Sync { controller, key, at: moved(at), later },
+                    work => work,
+                };
+                ((moved(at), number), work)
+            })
+            .collect();
+        controllers::queue::shift(&mut self.controllers.queue, span);
     }
 
     /// When the next work is due.
@@ -209,6 +261,21 @@ impl World {
     }
 }
 
+/// How far a cluster's time is ahead of its clock: who asks for the time need not have the world. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Skew(Arc<AtomicI64>);
+
+impl Skew {
+    pub fn get(&self) -> SignedDuration {
+        SignedDuration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    pub fn set(&self, skew: SignedDuration) {
+        // 292 years either way are enough.
+        self.0.store(i64::try_from(skew.as_nanos()).unwrap_or(if skew.is_negative() { i64::MIN } else { i64::MAX }), Ordering::Relaxed);
+    }
+}
+
 /// A time in whole seconds, as `metav1.Time` is written.
 pub fn stamp(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
@@ -227,6 +294,7 @@ pub struct Sim(Arc<Shared>);
 struct Shared {
     world: Mutex<World>,
     clock: Clock,
+    skew: Skew,
     /// Tells the driver that something may be due earlier than it thinks.
     sooner: Notify,
 }
@@ -238,13 +306,52 @@ impl Sim {
     /// `invalid` when a manifest is refused (says which and why).
     pub fn new(options: Options, clock: Clock) -> Result<Self> {
         let present = clock.now();
+        if let Some(saved) = &options.saved {
+            return Self::woken(saved, &options, clock);
+        }
         let start = present.saturating_sub(fixture::past(&options)).unwrap_or(Timestamp::MIN);
         let mut world = World::new(options.seed, start);
         world.controllers.off = !options.controllers;
         super::bootstrap::lay(&mut world);
         fixture::play(&mut world, &options, present)?;
         world.run(present);
-        Ok(Self(Arc::new(Shared { world: Mutex::new(world), clock, sooner: Notify::new() })))
+        Ok(Self::of(world, clock))
+    }
+
+    fn of(world: World, clock: Clock) -> Self {
+        let skew = world.skew.clone();
+        Self(Arc::new(Shared { world: Mutex::new(world), clock, skew, sooner: Notify::new() }))
+    }
+
+    /// A saved cluster goes on at the clock's present, or at its own where that is later. A cluster sleeps while it is not run: what waited goes on
+    /// waiting, and what it remembers in objects has its age.
+    fn woken(saved: &Saved, options: &Options, clock: Clock) -> Result<Self> {
+        let mut world = saved.wake()?;
+        let skew = world.skew.get();
+        let slept = clock.now().saturating_add(skew).unwrap_or(world.now()).duration_since(world.now());
+        if slept.is_negative() {
+            world.skew.set(skew - slept);
+        } else {
+            world.step(slept);
+        }
+        if options.seed != 0 {
+            world.rng = Pcg64Mcg::seed_from_u64(world.rng.next_u64() ^ options.seed);
+            world.uids = Pcg64Mcg::seed_from_u64(world.uids.next_u64() ^ options.seed);
+        }
+        match (options.controllers, world.controllers.off) {
+            (true, true) => {
+                world.controllers.off = false;
+                controllers::look_at_all(&mut world);
+            }
+            (false, false) => {
+                world.controllers.off = true;
+                world.due.clear();
+                (world.controllers.queue, world.controllers.kubelets) = Default::default();
+            }
+            _ => {}
+        }
+        fixture::create_all(&mut world, options.manifests.as_deref().unwrap_or_default())?;
+        Ok(Self::of(world, clock))
     }
 
     /// The API server.
@@ -257,7 +364,7 @@ impl Sim {
         loop {
             let (now, next) = {
                 let mut world = self.lock();
-                let now = self.0.clock.now();
+                let now = self.now();
                 (now, world.run(now))
             };
             let sooner = self.0.sooner.notified();
@@ -276,17 +383,28 @@ impl Sim {
 
     /// The present of the simulated cluster's clock.
     pub fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        let now = self.0.clock.now();
+        now.saturating_add(self.0.skew.get()).unwrap_or(now)
+    }
+
+    /// Moves a paced clock to the time at which the next work is due; `false`: nothing is.
+    #[cfg(feature = "serve")]
+    pub(super) fn jump_to_next(&self) -> bool {
+        let next = self.with(|world| world.next_due().map(|next| next.saturating_sub(world.skew.get()).unwrap_or(next)));
+        next.map(|next| self.0.clock.jump(next)).is_some()
+    }
+
+    /// Lets time pass at once: everything that it brings happens.
+    pub(super) fn advance(&self, span: SignedDuration) {
+        let skew = self.0.skew.get();
+        self.0.skew.set(skew.saturating_add(span));
+        self.with(|_| ());
+        self.0.sooner.notify_one();
     }
 
     /// What clients asked for, oldest first: `#{ at, method, path, query, user_agent, code }`, with code 0 where no answer came.
     pub fn requests(&self) -> Vec<serde_json::Value> {
         self.lock().requests.list().iter().map(serde_json::Value::from).collect()
-    }
-
-    #[cfg(feature = "serve")]
-    pub(super) fn clock(&self) -> &Clock {
-        &self.0.clock
     }
 
     fn lock(&self) -> MutexGuard<'_, World> {
@@ -302,7 +420,8 @@ impl Sim {
     /// Uses the world at its present: what was due before is done, and the driver learns what is due after.
     pub fn with<T>(&self, use_it: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.lock();
-        let before = world.run(self.0.clock.now());
+        let now = self.now();
+        let before = world.run(now);
         let outcome = use_it(&mut world);
         let after = world.next_due();
         drop(world);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::client::{self, Component};
 use super::object::{labels, list, name, namespace, replicas, selects, stamp, status_count};
@@ -27,10 +28,12 @@ const STABLE: SignedDuration = SignedDuration::from_mins(5);
 const TOLERANCE: f64 = 0.1;
 
 /// What autoscalers measure, and what they recommended lately.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Load {
     /// By namespace and workload (`Deployment/web`): what each of its pods uses, by resource, in nano units.
+    #[serde(with = "crate::sim::state::pairs")]
     used: BTreeMap<(String, String), BTreeMap<String, i128>>,
+    #[serde(with = "crate::sim::state::pairs")]
     recommended: BTreeMap<Key, Vec<(Timestamp, i64)>>,
 }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Controller, Key, Work};
 use crate::sim::failure::Result;
 use crate::sim::world::World;
@@ -11,10 +13,13 @@ use crate::sim::world::World;
 type Entry = (Controller, Key);
 
 /// What waits.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Queue {
+    #[serde(with = "crate::sim::state::pairs")]
     soon: BTreeMap<Entry, Timestamp>,
+    #[serde(with = "crate::sim::state::pairs")]
     later: BTreeMap<Entry, Timestamp>,
+    #[serde(with = "crate::sim::state::pairs")]
     failures: BTreeMap<Entry, u32>,
     /// While the controllers are paused, what was due.
     held: Option<BTreeSet<Entry>>,
@@ -96,6 +101,13 @@ pub fn settle(world: &mut World, controller: Controller, key: &Key, writes: u64,
             *at = until;
             world.schedule(until, Work::Sync { controller, key: key.clone(), at: until, later });
         }
+    }
+}
+
+/// Moves everything that waits by a span: a clock that was stepped, or a cluster that slept.
+pub fn shift(queue: &mut Queue, span: SignedDuration) {
+    for at in queue.soon.values_mut().chain(queue.later.values_mut()) {
+        *at = at.saturating_add(span).unwrap_or(*at);
     }
 }
 

@@ -138,7 +138,7 @@ pub fn exit(world: &mut World, pod: &Arc<Value>, at: usize) {
         137 => "OOMKilled",
         _ => "Error",
     };
-    container.state = State::Exited(Exit { code, reason, started: since, finished: now, restarts: container.restarts });
+    container.state = State::Exited(Exit { code, reason: reason.into(), started: since, finished: now, restarts: container.restarts });
     container.ready = false;
     container.turn += 1;
     if now.duration_since(since) >= GOOD_RUN {
@@ -189,7 +189,7 @@ pub fn restart(world: &mut World, pod: &Arc<Value>, at: usize) {
     change(world, pod, at, |it| {
         match &it.state {
             State::Exited(exit) => it.last = Some(exit.clone()),
-            State::Running { since } => it.last = Some(Exit { code: 0, reason: "Completed", started: *since, finished: now, restarts: it.restarts }),
+            State::Running { since } => it.last = Some(Exit { code: 0, reason: "Completed".into(), started: *since, finished: now, restarts: it.restarts }),
             State::Waiting { .. } => {}
         }
         it.restarts += 1;

@@ -45,7 +45,7 @@ pub fn logs(world: &World, namespace: &str, pod: &str, container: Option<&str>, 
         (State::Running { since }, _) => Ok(lines(played, *since, now, None)),
         (State::Exited(exit), _) | (State::Waiting { .. }, Some(exit)) => Ok(lines(played, exit.started, exit.finished, Some(exit.code))),
         (State::Waiting { reason, .. }, None) => {
-            let why = match *reason {
+            let why = match reason.as_ref() {
                 "ErrImagePull" => "image can't be pulled",
                 "ImagePullBackOff" => "trying and failing to pull image",
                 reason => reason,

@@ -1,10 +1,12 @@
-//! The certificates of a served cluster: its authority, its own, and those of its users. All are made at start and end with the process.
+//! The certificates of a served cluster: its authority, its own, and those of its users. All are made at start and end with the process, or go on with a saved cluster.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType};
+use serde::{Deserialize, Serialize};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto::ring};
@@ -19,19 +21,39 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(365 * 24);
 const NAMES: [&str; 5] = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 const SERVICE_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 96, 0, 1));
 
+/// So long before its end an authority is replaced by a new one when its cluster goes on.
+const LAST_DAYS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// A certificate authority and the time at which it signs.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
-    pem: String,
-    now: Timestamp,
+    kept: KeptAuthority,
 }
 
-/// A user's certificate and key as PEM, and the certificate as it is shown in a handshake.
+/// An authority as it is kept with a saved cluster.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptAuthority {
+    made: Timestamp,
+    certificate: String,
+    key: String,
+}
+
+/// A user's certificate and key as PEM.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Credentials {
     pub certificate_pem: String,
     pub key_pem: String,
-    pub der: Vec<u8>,
+}
+
+impl Credentials {
+    /// The certificate as it is shown in a handshake.
+    ///
+    /// # Errors
+    /// `script` when it is none.
+    pub fn der(&self) -> Result<Vec<u8>> {
+        CertificateDer::from_pem_slice(self.certificate_pem.as_bytes()).map(|it| it.to_vec()).map_err(|error| failed(&error))
+    }
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Error {
@@ -62,11 +84,31 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate().map_err(|error| failed(&error))?;
         let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
-        Ok(Self { pem: certificate.pem(), certificate: certificate.der().clone(), issuer: Issuer::new(params, key), now })
+        let kept = KeptAuthority { made: now, certificate: certificate.pem(), key: key.serialize_pem() };
+        Ok(Self { kept, certificate: certificate.der().clone(), issuer: Issuer::new(params, key) })
+    }
+
+    /// An authority that goes on; `None` when its time is nearly over.
+    ///
+    /// # Errors
+    /// `script` when its certificate or its key cannot be read.
+    pub fn again(kept: KeptAuthority, now: Timestamp) -> Result<Option<Self>> {
+        if now.duration_since(kept.made) > LIFETIME - LAST_DAYS {
+            return Ok(None);
+        }
+        let mut params = params("kubernetes", kept.made);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::from_pem(&kept.key).map_err(|error| failed(&error))?;
+        let certificate = CertificateDer::from_pem_slice(kept.certificate.as_bytes()).map_err(|error| failed(&error))?;
+        Ok(Some(Self { kept, certificate, issuer: Issuer::new(params, key) }))
+    }
+
+    pub fn kept(&self) -> &KeptAuthority {
+        &self.kept
     }
 
     pub fn pem(&self) -> &str {
-        &self.pem
+        &self.kept.certificate
     }
 
     /// A certificate for a user: its name is the common name, its groups are the organisations.
@@ -74,7 +116,7 @@ impl Authority {
     /// # Errors
     /// `script`.
     pub fn client(&self, identity: &Identity) -> Result<Credentials> {
-        let mut params = params(&identity.user, self.now);
+        let mut params = params(&identity.user, self.kept.made);
         for group in identity.groups.iter().filter(|it| *it != "system:authenticated") {
             params.distinguished_name.push(DnType::OrganizationName, group.as_str());
         }
@@ -82,7 +124,7 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().map_err(|error| failed(&error))?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(|error| failed(&error))?;
-        Ok(Credentials { certificate_pem: certificate.pem(), key_pem: key.serialize_pem(), der: certificate.der().to_vec() })
+        Ok(Credentials { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
     }
 
     /// What the server shows, and which clients' certificates it takes: those of this authority; none is taken too.
@@ -90,7 +132,7 @@ impl Authority {
     /// # Errors
     /// `script`.
     pub fn server(&self) -> Result<Arc<ServerConfig>> {
-        let mut params = params("kube-apiserver", self.now);
+        let mut params = params("kube-apiserver", self.kept.made);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST), SERVICE_ADDRESS];

@@ -26,8 +26,9 @@ pub async fn hurry(sim: Sim, limits: Arc<Limits>) {
         }
         if !busy && since.elapsed() < NOBODY {
             for _ in 0..JUMPS {
-                let Some(next) = sim.with(|world| world.next_due()) else { break };
-                sim.clock().jump(next);
+                if !sim.jump_to_next() {
+                    break;
+                }
                 if limits.asked().1 {
                     break;
                 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ListParams};
 use kube::runtime::{WatchStreamExt, watcher};
 
+use super::super::identity::Identity;
 use super::super::trial::Trial;
 use crate::sim::json::{Value, json};
 
@@ -340,6 +341,28 @@ fn faults_meet_the_requests_that_they_are_for() {
     assert_eq!(trial.ask("GET", &format!("{SECRETS}/a"), Value::Null).0, 404, "it took effect");
     let codes: Vec<u64> = trial.sim.requests().iter().filter_map(|it| it["code"].as_u64()).collect();
     assert_eq!(codes, [201, 503, 200, 0, 404]);
+}
+
+#[test]
+fn a_slow_answer_comes_as_late_as_it_was_said_and_whole() {
+    let trial = Trial::new();
+    trial.sim.fault(&serde_json::json!({ "slow": "90s", "verb": "list", "client": "trial" })).expect("a fault");
+    let before = trial.sim.now();
+    trial.good("GET", SECRETS, Value::Null);
+    assert_eq!(trial.sim.now().duration_since(before).as_secs(), 90);
+    trial.good("GET", "/api/v1/namespaces/default", Value::Null);
+    assert_eq!(trial.sim.now().duration_since(before).as_secs(), 90, "others do not wait");
+}
+
+#[test]
+fn steering_needs_the_permission_for_its_path() {
+    let trial = Trial::new();
+    for (identity, code) in [(Identity::anonymous(), 403), (Identity::authenticated("ann", &[]), 403), (Identity::administrator(), 200)] {
+        let mut request = http::Request::get("/sim/state").body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
+        request.extensions_mut().insert(identity);
+        let response = trial.runtime.block_on(tower::ServiceExt::oneshot(trial.sim.service(), request)).expect("an answer");
+        assert_eq!(response.status().as_u16(), code);
+    }
 }
 
 #[test]

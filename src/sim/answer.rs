@@ -9,6 +9,7 @@ use http::{Method, StatusCode, header};
 
 use super::body::Body;
 use super::controllers;
+use super::custom;
 use super::discovery;
 use super::failure::{Failure, Result};
 use super::fault;
@@ -273,7 +274,10 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
     };
     match route {
         Route::Place(_) | Route::NoResource | Route::Steer(_) => Err(Failure::no_such_path()),
-        Route::NoPart { kind, name } => Err(Failure::not_found(kind, &name)),
+        Route::NoPart { kind, name } => {
+            world.warnings.extend(world.customs.get(kind).and_then(|it| it.deprecation.clone()));
+            Err(Failure::not_found(kind, &name))
+        }
         Route::Nothing => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
         Route::Paths => plain(discovery::paths(world)),
         Route::Version => plain(discovery::version()),
@@ -301,10 +305,16 @@ fn deprecation(kind: Kind) -> Option<&'static str> {
 }
 
 fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched: bool) -> Result<Answer> {
-    if let Some(warning) = deprecation(place.kind) {
-        world.warnings.push(warning.to_owned());
+    let custom = world.customs.get(place.kind).cloned();
+    if place.kind.is_custom() && custom.is_none() {
+        return Err(Failure::no_such_path());
     }
-    let shaper = Shaper { kind: place.kind, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
+    let warning = custom.as_ref().map_or_else(|| deprecation(place.kind).map(str::to_owned), |it| it.deprecation.clone());
+    world.warnings.extend(warning);
+    if let Some(custom) = custom.as_ref().filter(|it| it.by_webhook && !it.storage) {
+        check_conversion(world, custom, asked)?;
+    }
+    let shaper = Shaper { kind: place.kind, custom, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
     if asked.is_read() {
         controllers::before_read(world, place.kind);
     }
@@ -323,16 +333,29 @@ fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched:
         }
         Method::PUT if place.kind.has_verb("update") => write::update(world, asked, place, shaper),
         Method::PATCH if place.kind.has_verb("patch") => write::patch(world, asked, place, shaper),
+        Method::POST if place.kind.is_custom() => write::create(world, asked, place, shaper),
         Method::DELETE if place.kind.has_verb("delete") => write::delete(world, asked, place, shaper),
         _ => Err(Failure::not_allowed()),
     }
+}
+
+/// # Errors
+/// `InternalError` where an object would have to go from one version to another by a webhook, which is not called here.
+fn check_conversion(world: &World, custom: &custom::Custom, asked: &Asked) -> Result<()> {
+    if asked.is_read() && world.store.count(custom.kind.stored()) == 0 {
+        return Ok(());
+    }
+    let from = world.customs.storage(custom.kind).map_or("", |it| it.kind.version());
+    let kind = custom.kind;
+    let why = format!("conversion webhook for {}/{from}, Kind={} failed: the simulated cluster calls no webhooks", kind.group(), kind.kind());
+    Err(Failure::new(500, "", why))
 }
 
 fn at_collection(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper, watched: bool) -> Result<Answer> {
     let kind = place.kind;
     match asked.method {
         Method::GET | Method::HEAD if kind.has_verb("list") => {
-            let mut options = ListOptions::parse(kind, &asked.query)?;
+            let mut options = ListOptions::parse(kind, shaper.custom.as_ref(), &asked.query)?;
             if (options.watch || watched) && kind.has_verb("watch") {
                 options.watch = true;
                 let watch = Watch::start(sim, &world.store, shaper, place.in_namespace(), options)?;
@@ -342,8 +365,10 @@ fn at_collection(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, sha
             Ok(Answer::ok(shaper.list(&list, world.now())?))
         }
         // What is namespaced is made in a namespace; over all of them it can only be read.
+        _ if kind.is_custom() && kind.namespaced() && place.namespace.is_empty() => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
         _ if kind.namespaced() && place.namespace.is_empty() && !reviews::is_review(kind) => Err(Failure::not_allowed()),
         Method::POST if kind.has_verb("create") && reviews::is_review(kind) => reviews::answer(world, asked, place, shaper),
+        Method::PUT if kind.is_custom() => Err(Failure::bad_request("name must be provided")),
         Method::POST if kind.has_verb("create") => write::create(world, asked, place, shaper),
         Method::DELETE if kind.has_verb("deletecollection") => write::delete_collection(world, asked, place, shaper),
         _ => Err(Failure::not_allowed()),

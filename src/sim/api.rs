@@ -14,7 +14,7 @@ use super::kinds::Kind;
 use super::manage::{self, Applied, Entries};
 use super::patch::PatchFailure;
 use super::patch::request::{self, PatchKind};
-use super::schema::decode::{self, Strictness};
+use super::schema::decode::{self, Decoded, Strictness};
 use super::schema::{self, Type};
 use super::strategy;
 use super::validate;
@@ -106,6 +106,9 @@ pub struct Deleted {
     pub gone: bool,
 }
 
+/// What is said to a strategic merge of a kind that no Go type tells how to merge.
+const NO_STRATEGIC: &str = "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
 /// How often a generated name is tried.
 const NAME_TRIES: usize = 8;
 
@@ -138,6 +141,30 @@ pub(super) fn type_of(kind: Kind) -> Option<&'static Type> {
 }
 
 impl World {
+    /// The type of a kind that this cluster serves.
+    pub(super) fn type_of(&self, kind: Kind) -> Option<&'static Type> {
+        self.customs.get(kind).map_or_else(|| type_of(kind), |custom| Some(custom.ty))
+    }
+
+    /// A stored object as the kind shows it.
+    pub(super) fn view(&self, kind: Kind, object: &Arc<Value>) -> Arc<Value> {
+        self.customs.get(kind).map_or_else(|| views::of(kind, object), |custom| custom.view(object))
+    }
+
+    /// The kind under which a write is decided: that of the store, of a custom one the version that was asked for.
+    fn written(&self, kind: Kind) -> Kind {
+        self.customs.get(kind).map_or_else(|| kind.stored(), |custom| custom.kind)
+    }
+
+    /// Stores an object of any version of its kind.
+    fn keep(&mut self, kind: Kind, object: Value) -> Arc<Value> {
+        let object = match self.customs.storage(kind).filter(|_| kind.is_custom()) {
+            Some(storage) => storage.to_stored(object),
+            None => object,
+        };
+        self.put(kind.stored(), object)
+    }
+
     /// # Errors
     /// `NotFound`.
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Arc<Value>> {
@@ -169,12 +196,16 @@ impl World {
     /// `create`, and where an apply makes the object: with the managed fields that it decided.
     pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, entries: Entries) -> Result<Arc<Value>> {
         let mut object = self.read(kind, object)?;
-        let kind = kind.stored();
+        let kind = self.written(kind);
+        let custom = self.customs.get(kind).cloned();
         // What is no version is passed over.
         if text(&object, "resourceVersion").parse::<u64>().is_ok_and(|it| it != 0) {
             return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
         }
         let namespace = text(&object, "namespace").to_owned();
+        if custom.as_ref().is_some_and(|it| it.terminating) {
+            return Err(Failure::forbidden(kind, text(&object, "name"), "create not allowed while custom resource definition is terminating"));
+        }
         admission::check_namespace(self, kind, &namespace, text(&object, "name"))?;
         let name = self.name(kind, &namespace, &object)?;
         let metadata = &mut object["metadata"];
@@ -194,20 +225,43 @@ impl World {
             object = manage::note(self, kind, object, None, Subresource::Main, caller);
         }
         admission::admit_create(self, kind, &mut object)?;
-        strategy::prepare_create(kind, &mut object, &now);
-        let errors = validate::create(kind, &object);
+        let errors = match &custom {
+            Some(custom) => {
+                custom.prepare_create(&mut object);
+                custom.check(&object, None, Subresource::Main)
+            }
+            None => {
+                strategy::prepare_create(kind, &mut object, &now);
+                validate::create(kind, &object)
+            }
+        };
         if !errors.is_empty() {
-            return Err(Failure::invalid(kind, &name, errors));
+            return Err(Failure::invalid_kind(kind.group(), object["kind"].as_str().unwrap_or(kind.kind()), &name, errors));
         }
-        self.warnings.extend(warn::create(kind, &object));
+        self.warnings.extend(custom.as_ref().map_or_else(|| warn::create(kind, &object), |it| it.warnings(&object, None)));
         if self.find(kind, &namespace, &name).is_some() {
             return Err(Failure::already_exists(kind, &name));
         }
-        Ok(if caller.dry_run { Arc::new(object) } else { self.put(kind, object) })
+        Ok(if caller.dry_run { Arc::new(object) } else { self.keep(kind, object) })
     }
 
     /// An object as its type holds it, in the form in which it is stored.
     pub(super) fn read(&self, kind: Kind, object: Value) -> Result<Value> {
+        if let Some(custom) = self.customs.get(kind) {
+            let mut object = object;
+            for (key, own) in [("apiVersion", custom.api_version.as_str()), ("kind", custom.kind.kind())] {
+                if object[key].as_str().is_none_or(str::is_empty) || key == "apiVersion" {
+                    object[key] = own.into();
+                }
+            }
+            let kind = custom.kind;
+            let why = |why: String| format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind(), kind.version(), kind.kind());
+            let mut object = custom.read(object).map_err(|it| Failure::bad_request(why(it)))?.object;
+            if !object["metadata"].is_object() {
+                object["metadata"] = json!({});
+            }
+            return Ok(object);
+        }
         let mut object = match type_of(kind) {
             Some(ty) => decode::typed(ty, &object).map_err(|why| {
                 Failure::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind(), kind.version(), kind.kind()))
@@ -249,7 +303,7 @@ impl World {
         let object = self.read(kind, object)?;
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
         let Some(old) = self.find(kind, namespace, name).cloned() else {
-            if part == Subresource::Main && strategy::allows_create_on_update(kind) {
+            if part == Subresource::Main && !kind.is_custom() && strategy::allows_create_on_update(kind) {
                 return self.make(kind.stored(), object, caller, Entries::ToFind);
             }
             return Err(Failure::not_found(kind, name));
@@ -266,10 +320,10 @@ impl World {
                 ),
             ));
         }
-        self.replace(kind.stored(), &old, object, part, caller, Entries::ToFind)
+        self.replace(kind, &old, object, part, caller, Entries::ToFind)
     }
 
-    /// Puts `object`, which is in stored form, in place of `old`.
+    /// Puts `object`, which is in the form that `read` gives, in place of `old`.
     pub(super) fn replace(
         &mut self,
         kind: Kind,
@@ -279,6 +333,10 @@ impl World {
         caller: &Caller,
         entries: Entries,
     ) -> Result<Arc<Value>> {
+        let kind = self.written(kind);
+        let custom = self.customs.get(kind).cloned();
+        let shown = custom.as_ref().map(|it| it.view(old));
+        let old = shown.as_ref().unwrap_or(old);
         let name = text(old, "name").to_owned();
         let now = self.stamp();
         defaults::set(kind, &mut object);
@@ -293,7 +351,7 @@ impl World {
             return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {}: invalid syntax", quoted(version))));
         }
         match version {
-            "" | "0" if strategy::allows_unconditional_update(kind) => {}
+            "" | "0" if custom.is_none() && strategy::allows_unconditional_update(kind) => {}
             "" | "0" => {
                 let error = FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update");
                 return Err(Failure::invalid_kind(kind.group(), kind.plural(), &name, vec![error]));
@@ -302,7 +360,10 @@ impl World {
             _ => return Err(Failure::modified(kind, &name)),
         }
         restore(&mut object, old, "resourceVersion");
-        strategy::prepare_update(kind, &mut object, old, part, &now);
+        match &custom {
+            Some(custom) => custom.prepare_update(&mut object, old, part),
+            None => strategy::prepare_update(kind, &mut object, old, part, &now),
+        }
         if text(&object, "uid").is_empty() {
             restore(&mut object, old, "uid");
         }
@@ -318,12 +379,14 @@ impl World {
             restore(&mut object, old, "deletionGracePeriodSeconds");
         }
         apply::keep_times(old, &mut object);
-        let errors = validate::update(kind, &object, old, part);
+        let errors = custom.as_ref().map_or_else(|| validate::update(kind, &object, old, part), |it| it.check(&object, Some(old), part));
         if !errors.is_empty() {
-            return Err(Failure::invalid(kind, &name, errors));
+            return Err(Failure::invalid_kind(kind.group(), object["kind"].as_str().unwrap_or(kind.kind()), &name, errors));
         }
-        if part == Subresource::Main {
-            self.warnings.extend(warn::update(kind, &object, old));
+        match &custom {
+            Some(custom) if part != Subresource::Status => self.warnings.extend(custom.warnings(&object, Some(old))),
+            None if part == Subresource::Main => self.warnings.extend(warn::update(kind, &object, old)),
+            _ => {}
         }
         if object == **old {
             return Ok(Arc::clone(old));
@@ -337,10 +400,10 @@ impl World {
         }
         if finished {
             // The last finalizer is gone, and the object with it.
-            self.remove(kind, text(old, "namespace"), &name, Some(object.clone()));
+            self.remove(kind.stored(), text(old, "namespace"), &name, Some(object.clone()));
             return Ok(Arc::new(object));
         }
-        Ok(self.put(kind, object))
+        Ok(self.keep(kind, object))
     }
 
     /// Changes a part of an object; an apply makes it where it is not there.
@@ -354,8 +417,20 @@ impl World {
             Patch::Strategic(body) => (PatchKind::Strategic, body),
             Patch::Apply { body, force } => return self.apply(kind, namespace, name, &Applied { body, force: *force, part }, caller),
         };
+        let custom = self.customs.get(kind).cloned();
+        if custom.is_some() && how == PatchKind::Strategic {
+            return Err(Failure::unsupported_media_type(NO_STRATEGIC));
+        }
         let old = self.get(kind, namespace, name)?;
-        let live = views::of(kind, &old);
+        let live = self.view(kind, &old);
+        if let Some(custom) = custom {
+            let read = |object| {
+                custom.read(object).map(|it| Decoded { object: it.object, strict: it.unknown.iter().map(|field| format!("unknown field {field:?}")).collect() })
+            };
+            let patched = request::custom(how, &live, body, caller.strictness, read).map_err(patch_failure)?;
+            self.warnings.extend(patched.warnings);
+            return self.put_patched(kind, &old, patched.object, part, caller);
+        }
         let Some(ty) = type_of(kind) else { return self.patch_untyped(kind, &old, how, body, part, caller) };
         let patched = request::request(ty, how, &live, body, caller.strictness).map_err(patch_failure)?;
         self.warnings.extend(patched.warnings);
@@ -376,7 +451,7 @@ impl World {
             return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
         }
         let object = self.read(kind, patched)?;
-        self.replace(kind.stored(), old, object, part, caller, Entries::ToFind)
+        self.replace(kind, old, object, part, caller, Entries::ToFind)
     }
 
     /// A patch of a kind whose type is not known here: by JSON alone.
@@ -386,9 +461,7 @@ impl World {
             PatchKind::Json => super::patch::json(old, &patch),
             PatchKind::Merge => super::patch::merge(old, &patch),
             PatchKind::Strategic => {
-                return Err(Failure::unsupported_media_type(
-                    "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
-                ));
+                return Err(Failure::unsupported_media_type(NO_STRATEGIC));
             }
         };
         let patched = patched.map_err(patch_failure)?;

@@ -248,7 +248,15 @@ fn reset(ty: &Type, subresource: &str, set: &Set) -> Set {
         "CronJob",
         "HorizontalPodAutoscaler",
         "PodDisruptionBudget",
+        "CustomResourceDefinition",
     ];
+    if let Some(custom) = ty.custom {
+        return match subresource {
+            "status" => set.recursive_difference(&Set::of(&[&["metadata"], &["spec"]])),
+            _ if custom.has_status => set.recursive_difference(&Set::of(&[&["status"]])),
+            _ => set.clone(),
+        };
+    }
     let kind = ty.go_name();
     match (subresource, kind) {
         ("ephemeralcontainers", "Pod") => set.only_below(&[&[Some("spec"), Some("ephemeralContainers")]]),

@@ -9,6 +9,7 @@ pub mod client;
 mod cron;
 mod cronjob;
 mod daemonset;
+pub mod definition;
 pub mod deployment;
 mod disruption;
 mod endpoints;
@@ -111,6 +112,8 @@ pub enum Controller {
     ServiceAccount,
     RootCa,
     Scheduler,
+    /// What accepts the names of custom kinds, establishes them and empties them; a part of the API server.
+    Definition,
 }
 
 impl Controller {
@@ -124,12 +127,13 @@ impl Controller {
             Self::Garbage => 12_000,
             Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
             Self::Scheduler => 5_000,
+            Self::Definition => 4_000,
         }
     }
 
     /// Whether it is a part of the controller manager, and rests when that is paused.
     const fn pauses(self) -> bool {
-        !matches!(self, Self::Scheduler)
+        !matches!(self, Self::Scheduler | Self::Definition)
     }
 }
 
@@ -363,6 +367,7 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::ServiceAccount => namespace::sync_account(world, &key),
                 Controller::RootCa => namespace::sync_root_ca(world, &key),
                 Controller::Scheduler => scheduler::sync(world, &key),
+                Controller::Definition => definition::sync(world, &key),
             };
             let writes = world.store.version() - before;
             queue::settle(world, controller, &key, writes, &outcome);

@@ -5,11 +5,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::kinds::Kind;
 use crate::sim::json::Value;
 
+use self::columns::Columns;
+use self::path::Path;
+use self::schema::Schema;
+use super::kinds::Kind;
+use super::schema::Type;
+
+mod cel;
+mod check;
+mod coerce;
+mod columns;
+pub mod definition;
 pub mod discovery;
+mod format;
+pub mod object;
 pub mod openapi;
+mod openapi_rules;
+mod path;
+mod rule;
+mod schema;
+mod structural;
+mod types;
 mod version;
 
 /// A version of a custom kind, as it is served.
@@ -27,8 +45,22 @@ pub struct Custom {
     pub storage: bool,
     /// Whether the definition is being deleted: nothing new is made then.
     pub terminating: bool,
-    /// The version of the store at which the definition was last written.
-    pub changed: u64,
+    /// What clients that ask for it are warned of.
+    pub deprecation: Option<String>,
+    /// Whether objects go from one version to another by a webhook, which is not called here.
+    pub by_webhook: bool,
+    pub api_version: String,
+    /// The schema as it is written.
+    pub source: Value,
+    /// The schemas of all versions, by version.
+    schemas: Arc<BTreeMap<String, Schema>>,
+    /// The version of the store at which the kind began to look as it does.
+    pub since: u64,
+    /// How server-side apply sees it.
+    pub ty: &'static Type,
+    pub columns: Columns,
+    /// The fields that objects can be selected by, and where they stand.
+    pub selectable: Vec<(String, Path)>,
 }
 
 /// The paths of a `scale` subresource, as field names.
@@ -58,17 +90,29 @@ pub fn is_true(definition: &Value, condition: &str) -> bool {
 }
 
 impl Custom {
-    fn new(definition: &Value, version: &Value) -> Self {
+    fn new(definition: &Value, version: &Value, schemas: Arc<BTreeMap<String, Schema>>) -> Self {
         let (spec, accepted) = (&definition["spec"], &definition["status"]["acceptedNames"]);
         let namespaced = spec["scope"] == "Namespaced";
         let scale = &version["subresources"]["scale"];
+        let status = version["subresources"]["status"].is_object();
+        let source = version["schema"]["openAPIV3Schema"].clone();
+        let list = |key: &str| version[key].as_array().map_or(&[][..], Vec::as_slice);
+        let selectable = list("selectableFields").iter().filter_map(|it| it["jsonPath"].as_str());
         Self {
+            deprecation: (version["deprecated"] == true).then(|| deprecation(spec, version)),
+            by_webhook: spec["conversion"]["strategy"] == "Webhook",
+            api_version: format!("{}/{}", text(spec, "group"), text(version, "name")),
+            ty: types::root(text(accepted, "kind"), status, &source, &schemas[text(version, "name")]),
+            columns: Columns::new(list("additionalPrinterColumns")),
+            selectable: selectable.filter_map(|it| Some((it.trim_start_matches('.').to_owned(), Path::parse(it).ok()?))).collect(),
+            source,
+            schemas,
             kind: Kind::custom(text(spec, "group"), text(version, "name"), text(&spec["names"], "plural"), text(accepted, "kind"), namespaced),
             singular: text(accepted, "singular").to_owned(),
             list_kind: text(accepted, "listKind").to_owned(),
             short_names: texts(&accepted["shortNames"]),
             categories: texts(&accepted["categories"]),
-            status: version["subresources"]["status"].is_object(),
+            status,
             scale: scale.is_object().then(|| Scale {
                 spec_replicas: names(text(scale, "specReplicasPath")),
                 status_replicas: names(text(scale, "statusReplicasPath")),
@@ -77,8 +121,27 @@ impl Custom {
             served: version["served"] == true,
             storage: version["storage"] == true,
             terminating: is_true(definition, "Terminating"),
-            changed: text(&definition["metadata"], "resourceVersion").parse().unwrap_or(0),
+            since: text(&definition["metadata"], "resourceVersion").parse().unwrap_or(0),
         }
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schemas[self.kind.version()]
+    }
+
+    /// Whether objects look under this one as they did under another.
+    fn looks_like(&self, other: &Custom) -> bool {
+        self.source == other.source && self.kind == other.kind && (self.served, self.storage) == (other.served, other.storage)
+    }
+
+    /// The text at a field that objects can be selected by; `None` for any other field.
+    pub fn selected(&self, object: &Value, field: &str) -> Option<String> {
+        let (_, path) = self.selectable.iter().find(|(name, _)| name == field)?;
+        Some(match path.find(object).first() {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.to_string(),
+            Some(other) => other.to_string(),
+        })
     }
 
     /// Whether this part of its objects is served.
@@ -100,6 +163,19 @@ impl Custom {
     }
 }
 
+/// The words about a version that should no longer be used.
+fn deprecation(spec: &Value, version: &Value) -> String {
+    if let Some(own) = version["deprecationWarning"].as_str() {
+        return own.to_owned();
+    }
+    let (group, kind, name) = (text(spec, "group"), text(&spec["names"], "kind"), text(version, "name"));
+    let versions = spec["versions"].as_array().into_iter().flatten();
+    let good = versions.filter(|it| it["served"] == true && it["deprecated"] != true).map(|it| text(it, "name"));
+    let newer = good.filter(|it| version::compare(it, name).is_gt()).max_by(|left, right| version::compare(left, right));
+    let instead = newer.map(|newer| format!("; use {group}/{newer} {kind}")).unwrap_or_default();
+    format!("{group}/{name} {kind} is deprecated{instead}")
+}
+
 /// All custom kinds of a cluster.
 #[derive(Debug, Default)]
 pub struct Customs {
@@ -112,14 +188,22 @@ pub struct Customs {
 impl Customs {
     /// Takes in a definition that was written; `None` when it is gone.
     pub fn learn(&mut self, name: &str, definition: Option<&Value>) {
-        for old in self.definitions.remove(name).into_iter().flatten() {
+        let before = self.definitions.remove(name).unwrap_or_default();
+        for old in &before {
             self.by_kind.remove(&old.kind.index());
             self.by_kind.remove(&old.kind.stored().index());
         }
         // What was accepted once stays served, whatever becomes of its names.
         let Some(definition) = definition.filter(|it| is_true(it, "NamesAccepted") || is_true(it, "Established")) else { return };
-        let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
-        let versions: Vec<Arc<Custom>> = versions.map(|version| Arc::new(Custom::new(definition, version))).collect();
+        let versions = definition["spec"]["versions"].as_array().map_or(&[][..], Vec::as_slice);
+        let schemas = versions.iter().map(|it| (text(it, "name").to_owned(), Schema::read(&it["schema"]["openAPIV3Schema"])));
+        let schemas = Arc::new(schemas.collect::<BTreeMap<_, _>>());
+        let mut versions: Vec<Custom> = versions.iter().map(|version| Custom::new(definition, version, Arc::clone(&schemas))).collect();
+        // Conditions and names come and go without a change of what objects look like.
+        if versions.len() == before.len() && versions.iter().zip(&before).all(|(new, old)| new.looks_like(old)) {
+            versions.iter_mut().zip(&before).for_each(|(new, old)| new.since = old.since);
+        }
+        let versions: Vec<Arc<Custom>> = versions.into_iter().map(Arc::new).collect();
         for custom in &versions {
             self.by_kind.insert(custom.kind.index(), Arc::clone(custom));
             if custom.storage {
@@ -127,6 +211,16 @@ impl Customs {
             }
         }
         self.definitions.insert(name.to_owned(), versions);
+    }
+
+    /// All versions of the kind that a definition of this name defines.
+    pub fn siblings_of(&self, name: &str) -> &[Arc<Custom>] {
+        self.definitions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The version in which the objects of a kind are kept.
+    pub fn storage(&self, kind: Kind) -> Option<&Arc<Custom>> {
+        self.by_kind.get(&kind.stored().index())
     }
 
     /// What is known of a custom kind; of one without a version, what the stored version is.
@@ -148,7 +242,8 @@ impl Customs {
     /// The kind of an object's `apiVersion` and `kind`.
     pub fn of(&self, api_version: &str, kind: &str) -> Option<Kind> {
         let (group, version) = api_version.split_once('/')?;
-        self.served().map(|it| it.kind).find(|it| it.group() == group && it.version() == version && it.kind() == kind)
+        // An object may be kept in a version that is no longer served.
+        self.definitions.values().flatten().map(|it| it.kind).find(|it| it.group() == group && it.version() == version && it.kind() == kind)
     }
 
     /// The groups of the kinds that are served, by name.
@@ -169,7 +264,7 @@ impl Customs {
 
     /// The version of the store at which a kind of this group and version was last defined anew.
     pub fn changed(&self, group: &str, version: &str) -> u64 {
-        self.served().filter(|it| it.kind.group() == group && it.kind.version() == version).map(|it| it.changed).max().unwrap_or(0)
+        self.served().filter(|it| it.kind.group() == group && it.kind.version() == version).map(|it| it.since).max().unwrap_or(0)
     }
 
     /// The version-less kinds: what keeps the objects of each definition.

@@ -5,6 +5,7 @@
 //! # Source
 //! kubernetes 1.36.3 `pkg/apis/*/v1/defaults.go`.
 
+use super::custom::definition;
 use super::kinds::Kind;
 use crate::sim::json::{Value, json};
 
@@ -113,6 +114,7 @@ pub fn set(kind: Kind, object: &mut Value) {
         }
         Kind::LIMITRANGES => present(&mut object["spec"], "limits").filter(|it| it["type"] == "Container").for_each(limit_range_item),
         Kind::HORIZONTALPODAUTOSCALERS => autoscaler(&mut object["spec"]),
+        Kind::CUSTOMRESOURCEDEFINITIONS => definition::set_defaults(object),
         Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => binding(object),
         Kind::NETWORKPOLICIES => network_policy(&mut object["spec"]),
         Kind::INGRESSCLASSES if object["spec"]["parameters"].is_object() => fill(&mut object["spec"]["parameters"], "scope", "Cluster"),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use super::admission;
 use super::api::{Caller, DeleteOptions, Deleted, Propagation};
+use super::controllers::definition::set_condition;
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::strategy;
@@ -16,6 +17,8 @@ use super::world::{World, stamp};
 use crate::sim::json::{Value, json};
 
 const ORPHAN: &str = "orphan";
+/// The finalizer under which the objects of a custom kind go with its definition.
+pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
 const FOREGROUND: &str = "foregroundDeletion";
 
 /// What a graceful deletion comes to.
@@ -43,6 +46,9 @@ impl World {
         preconditions(kind, name, &old, options)?;
         if kind == Kind::NAMESPACES {
             return self.delete_namespace(name, &old, caller);
+        }
+        if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+            return Ok(self.delete_definition(&old, caller));
         }
         let mut object = Value::clone(&old);
         let grace = self.grace(kind, &mut object, options);
@@ -137,6 +143,28 @@ impl World {
             metadata["generation"] = (generation + 1).into();
         }
         Grace::Until(period)
+    }
+
+    /// A definition first takes all objects of its kind along; who does that is a controller.
+    fn delete_definition(&mut self, old: &Arc<Value>, caller: &Caller) -> Deleted {
+        let mut object = Value::clone(old);
+        if object["metadata"]["deletionTimestamp"].is_null() {
+            object["metadata"]["deletionTimestamp"] = self.stamp().into();
+        }
+        let mut kept = finalizers(&object);
+        if !kept.iter().any(|it| it == CLEANUP) {
+            kept.push(CLEANUP.to_owned());
+        }
+        object["metadata"]["finalizers"] = json!(kept);
+        let words = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+        let now = self.stamp();
+        set_condition(&mut object, "Terminating", "True", "InstanceDeletionPending", words, &now);
+        let object = match () {
+            () if object == **old => Arc::clone(old),
+            () if caller.dry_run => Arc::new(object),
+            () => self.put(Kind::CUSTOMRESOURCEDEFINITIONS, object),
+        };
+        Deleted { object, gone: false }
     }
 
     /// A namespace first takes everything in it along.

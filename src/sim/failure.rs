@@ -326,6 +326,11 @@ impl FieldError {
         Self { literal: true, ..Self::new(rule, field, shown.into(), detail) }
     }
 
+    /// An error that shows no value.
+    pub fn bare(rule: Rule, field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { literal: true, ..Self::new(rule, field, Value::Null, detail) }
+    }
+
     pub fn required(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self::new(Rule::Required, field, "", detail)
     }
@@ -361,6 +366,7 @@ impl FieldError {
         let shows_value = !matches!(self.rule, Rule::Required | Rule::Forbidden | Rule::TooLong | Rule::Internal);
         if shows_value {
             match &self.value {
+                Value::Null if self.literal => {}
                 Value::String(shown) if self.literal => text.push_str(&format!(": {shown}")),
                 Value::String(value) => text.push_str(&format!(": {}", quoted(value))),
                 value => text.push_str(&format!(": {value}")),

@@ -237,13 +237,14 @@ impl Set {
         let mut children = BTreeMap::new();
         for (element, child) in &self.children {
             let inner = match (element, ty.map(|ty| (ty, &ty.shape))) {
-                (Element::Field(name), Some((ty, Shape::Struct(_)))) => {
+                (Element::Field(name), Some((ty, Shape::Struct(fields)))) => {
                     let field = ty.field(name);
                     if field.is_some() {
                         members.insert(element.clone());
                     }
-                    field.map(|field| field.ty())
+                    field.map(|field| field.ty()).or(fields.rest.map(|link| link.ty()))
                 }
+                (Element::Field(_), Some((ty, Shape::Deduced))) => Some(ty),
                 (Element::Field(_), Some((_, Shape::Map(link)))) => Some(link.ty()),
                 (Element::Key(_), Some((_, Shape::List(list)))) => Some(list.item.ty()),
                 _ => None,

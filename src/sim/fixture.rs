@@ -67,6 +67,10 @@ fn create(world: &mut World, mut object: Value) -> Result<()> {
     let status = object["status"].clone();
     let refused = |failure: super::failure::Failure| Error::new(ErrorKind::Invalid, format!("{}/{name}: {failure}", served.singular()));
     let created = world.create(served, object, &administrator()).map_err(refused)?;
+    // What a file defines is served before the next object of the file is made.
+    if served == Kind::CUSTOMRESOURCEDEFINITIONS {
+        pass(world, SignedDuration::from_secs(1));
+    }
     // A node that somebody describes in a file has no kubelet that could report its status.
     if served == Kind::NODES && !status.is_null() {
         let mut copy = Value::clone(&created);

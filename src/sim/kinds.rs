@@ -122,7 +122,10 @@ pub fn schema_of(group: &str, version: &str, kind: &str) -> Option<String> {
         "" => "core",
         group => group.split('.').next().unwrap_or(group),
     };
-    let name = format!("io.k8s.api.{area}.{version}.{kind}");
+    let name = match group {
+        "apiextensions.k8s.io" => format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}"),
+        _ => format!("io.k8s.api.{area}.{version}.{kind}"),
+    };
     SCHEMAS.get(&name).map(|_| name)
 }
 
@@ -183,6 +186,7 @@ named! {
     SELFSUBJECTRULESREVIEWS "authorization.k8s.io" "v1" "selfsubjectrulesreviews",
     SELFSUBJECTREVIEWS "authentication.k8s.io" "v1" "selfsubjectreviews",
     TOKENREVIEWS "authentication.k8s.io" "v1" "tokenreviews",
+    CUSTOMRESOURCEDEFINITIONS "apiextensions.k8s.io" "v1" "customresourcedefinitions",
 }
 
 /// The bit that tells custom kinds from built-in ones.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::base64::{decode_url, encode_url};
+use super::custom::Custom;
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::route::Query;
@@ -31,14 +32,14 @@ pub struct ListOptions {
 impl ListOptions {
     /// # Errors
     /// `BadRequest` and `Invalid` as the server says them.
-    pub fn parse(kind: Kind, query: &Query) -> Result<Self> {
+    pub fn parse(kind: Kind, custom: Option<&Arc<Custom>>, query: &Query) -> Result<Self> {
         let text = |key: &str| query.get(key).unwrap_or_default().to_owned();
         let number = |key: &str| match query.text(key) {
             None => Ok(None),
             Some(it) => it.parse::<i64>().map(Some).map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing {it:?}: invalid syntax"))),
         };
         let options = Self {
-            selector: Selector::parse(kind, &text("labelSelector"), &text("fieldSelector"))?,
+            selector: Selector::parse(kind, custom, &text("labelSelector"), &text("fieldSelector"))?,
             watch: query.flag("watch"),
             bookmarks: query.flag("allowWatchBookmarks"),
             resource_version: text("resourceVersion"),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     fn ask(store: &Store, query: &str) -> Result<(String, List)> {
-        let options = ListOptions::parse(Kind::PODS, &Query::parse(Some(query)))?;
+        let options = ListOptions::parse(Kind::PODS, None, &Query::parse(Some(query)))?;
         let list = list(store, Kind::PODS, Some("x"), &options)?;
         Ok((list.items.iter().filter_map(|it| it["metadata"]["name"].as_str()).collect(), list))
     }

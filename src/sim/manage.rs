@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::api::{Caller, Subresource, type_of};
+use super::api::{Caller, Subresource};
 use super::apply::{self, ApplyFailure, Writer};
+use super::custom::Scale;
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::strategy;
-use super::views;
 use super::world::World;
 use super::yaml;
 use crate::sim::json::{Map, Value, json};
@@ -21,7 +21,7 @@ pub enum Entries {
 
 /// Notes the fields that a create or update sets; `old` is `None` for a create.
 pub fn note(world: &World, kind: Kind, object: Value, old: Option<&Value>, part: Subresource, caller: &Caller) -> Value {
-    let Some(ty) = type_of(kind) else { return keep(object, old) };
+    let Some(ty) = world.type_of(kind) else { return keep(object, old) };
     let api_version = kind.api_version();
     let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: part.name(), now: world.now() };
     apply::updated(ty, old, &object, writer)
@@ -60,14 +60,14 @@ impl World {
     /// Applies a body to an object, which is made where it is not there.
     pub(super) fn apply(&mut self, kind: Kind, namespace: &str, name: &str, applied: &Applied<'_>, caller: &Caller) -> Result<Arc<Value>> {
         let body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
-        let Some(ty) = type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
+        let Some(ty) = self.type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
         let api_version = kind.api_version();
         let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };
         let old = self.find(kind, namespace, name).cloned();
         if old.is_none() && applied.part != Subresource::Main {
             return Err(Failure::not_found(kind, name));
         }
-        let live = old.as_ref().map(|it| views::of(kind, it));
+        let live = old.as_ref().map(|it| self.view(kind, it));
         let mut merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
         if kind.namespaced() && merged["metadata"]["namespace"].as_str().is_none_or(str::is_empty) {
             merged["metadata"]["namespace"] = namespace.into();
@@ -86,7 +86,7 @@ impl World {
         match old {
             Some(old) => {
                 let object = self.read(kind, merged)?;
-                self.replace(kind.stored(), &old, object, applied.part, caller, Entries::Decided)
+                self.replace(kind, &old, object, applied.part, caller, Entries::Decided)
             }
             None => {
                 if merged["metadata"]["uid"].as_str().is_some_and(|it| !it.is_empty()) {
@@ -107,7 +107,15 @@ impl World {
     /// # Errors
     /// `NotFound`.
     pub fn scale(&self, kind: Kind, namespace: &str, name: &str) -> Result<Value> {
-        Ok(without_entries(scale_of(kind, &*self.get(kind, namespace, name)?)))
+        let object = self.get(kind, namespace, name)?;
+        let custom = self.customs.get(kind).and_then(|it| it.scale.as_ref());
+        if let Some(scale) = custom
+            && Scale::number(&object, &scale.spec_replicas).is_ok_and(|it| it.is_none())
+        {
+            let path: String = scale.spec_replicas.iter().map(|it| format!(".{it}")).collect();
+            return Err(Failure::internal(&format!("the spec replicas field {path:?} does not exist")));
+        }
+        Ok(without_entries(scale_of(kind, custom, &object)?))
     }
 
     /// Applies a size to a workload through its `scale`.
@@ -117,7 +125,7 @@ impl World {
     pub fn apply_scale(&mut self, kind: Kind, namespace: &str, name: &str, body: &[u8], force: bool, caller: &Caller) -> Result<Value> {
         let body = yaml::parse(body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
         let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") else { return Err(Failure::not_implemented("scales")) };
-        let before = scale_of(kind, &*self.get(kind, namespace, name)?);
+        let before = scale_of(kind, self.customs.get(kind).and_then(|it| it.scale.as_ref()), &*self.get(kind, namespace, name)?)?;
         let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };
         let scale = apply::apply(ty, Some(&before), &body, writer, force).map_err(failure)?;
         self.put_scale(kind, namespace, name, &scale, Entries::Decided, caller)
@@ -133,9 +141,12 @@ impl World {
 
     fn put_scale(&mut self, kind: Kind, namespace: &str, name: &str, scale: &Value, entries: Entries, caller: &Caller) -> Result<Value> {
         let old = self.get(kind, namespace, name)?;
-        let before = scale_of(kind, &old);
+        let custom = self.customs.get(kind).cloned();
+        let scale_paths = custom.as_ref().and_then(|it| it.scale.as_ref());
+        let before = scale_of(kind, scale_paths, &old)?;
         let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
-        if replicas < 0 {
+        // What a custom kind holds is judged as a whole.
+        if replicas < 0 && !kind.is_custom() {
             let error = super::failure::FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0");
             return Err(Failure::invalid_kind("autoscaling", "Scale", name, vec![error]));
         }
@@ -148,8 +159,10 @@ impl World {
         if !version.is_empty() && version != text(&old, "resourceVersion") {
             return Err(Failure::modified(kind, name));
         }
-        let mut object = Value::clone(&old);
-        object["spec"]["replicas"] = replicas.into();
+        let mut object = Value::clone(&*self.view(kind, &old));
+        let path = replicas_path(scale_paths);
+        let place = path.iter().fold(&mut object, |place, name| &mut place[*name]);
+        *place = replicas.into();
         if let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") {
             let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };
             let noted = if entries == Entries::Decided {
@@ -163,13 +176,13 @@ impl World {
                 }
                 apply::updated(ty, Some(&before), &changed, writer)
             };
-            let entries = apply::scale::to_parent(&old, &noted, &kind.api_version());
+            let entries = apply::scale::to_parent(&old, &noted, &kind.api_version(), &path);
             if !entries.is_empty() {
                 object["metadata"]["managedFields"] = Value::from(entries);
             }
         }
         let updated = self.replace(kind, &old, object, Subresource::Scale, caller, Entries::Decided)?;
-        Ok(without_entries(scale_of(kind, &updated)))
+        Ok(without_entries(scale_of(kind, scale_paths, &updated)?))
     }
 }
 
@@ -181,26 +194,37 @@ fn without_entries(mut scale: Value) -> Value {
     scale
 }
 
+/// Where the replicas of a kind stand.
+fn replicas_path(custom: Option<&Scale>) -> Vec<&str> {
+    custom.map_or_else(|| apply::scale::REPLICAS.to_vec(), |it| it.spec_replicas.iter().map(String::as_str).collect())
+}
+
 /// The `autoscaling/v1` Scale of a workload.
-fn scale_of(kind: Kind, object: &Value) -> Value {
+fn scale_of(kind: Kind, custom: Option<&Scale>, object: &Value) -> Result<Value> {
     let mut metadata = Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = object["metadata"].get(field) {
             metadata.insert(field.to_owned(), value.clone());
         }
     }
-    let entries = apply::scale::of_parent(object, &kind.api_version());
+    let entries = apply::scale::of_parent(object, &kind.api_version(), &replicas_path(custom));
     if !entries.is_empty() {
         metadata.insert("managedFields".to_owned(), Value::from(entries));
     }
+    let (replicas, present, selector) = match custom {
+        Some(scale) => {
+            let number = |names: &[String]| Scale::number(object, names).map_err(|why| Failure::internal(&why));
+            (number(&scale.spec_replicas)?, number(&scale.status_replicas)?, scale.selector(object).unwrap_or_default())
+        }
+        None => (object["spec"]["replicas"].as_i64(), object["status"]["replicas"].as_i64(), strategy::scale_selector(kind, object)),
+    };
     let mut spec = Map::new();
-    if let Some(replicas) = object["spec"]["replicas"].as_i64().filter(|it| *it != 0) {
+    if let Some(replicas) = replicas.filter(|it| *it != 0) {
         spec.insert("replicas".to_owned(), replicas.into());
     }
-    let mut status = json!({ "replicas": object["status"]["replicas"].as_i64().unwrap_or(0) });
-    let selector = strategy::scale_selector(kind, object);
+    let mut status = json!({ "replicas": present.unwrap_or(0) });
     if !selector.is_empty() {
         status["selector"] = selector.into();
     }
-    json!({ "kind": "Scale", "apiVersion": SCALE, "metadata": metadata, "spec": spec, "status": status })
+    Ok(json!({ "kind": "Scale", "apiVersion": SCALE, "metadata": metadata, "spec": spec, "status": status }))
 }

@@ -29,7 +29,7 @@ pub fn index(world: &World) -> Value {
 pub fn document(world: &World, group: &str, version: &str) -> Value {
     let mut paths = Map::new();
     let mut schemas = BTreeMap::new();
-    for kind in Kind::all().filter(|it| it.group() == group && it.version() == version) {
+    for kind in world.kinds().filter(|it| it.group() == group && it.version() == version) {
         let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
         let collection = if kind.namespaced() { format!("{root}/namespaces/{{namespace}}/{}", kind.plural()) } else { format!("{root}/{}", kind.plural()) };
         let mut of_collection = Map::new();
@@ -56,8 +56,10 @@ pub fn document(world: &World, group: &str, version: &str) -> Value {
             gather(name, &mut schemas);
         }
     }
-    let customs = world.customs.served().filter(|it| it.kind.group() == group && it.kind.version() == version);
-    custom::openapi::describe(customs, &mut paths, &mut schemas);
+    for custom in world.customs.served().filter(|it| it.kind.group() == group && it.kind.version() == version) {
+        custom::openapi::describe(custom, &mut schemas);
+        custom::openapi::REFERRED.iter().for_each(|name| gather(name, &mut schemas));
+    }
     json!({ "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "1.36" }, "paths": paths, "components": { "schemas": schemas } })
 }
 
@@ -89,7 +91,7 @@ fn operation(kind: Kind, verb: &str) -> Value {
 }
 
 /// Adds a type and all that it refers to.
-pub(super) fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
+fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
     let mut open: BTreeSet<String> = BTreeSet::from([name.to_owned()]);
     while let Some(name) = open.pop_first() {
         let Some(schema) = SCHEMAS.get(&name).filter(|_| !schemas.contains_key(&name)) else { continue };

@@ -30,6 +30,15 @@ pub struct Type {
     pub atomic: bool,
     /// The type's name in Go, `v1.DeploymentSpec` or `[]v1.Container`, which the server's errors show.
     pub go: String,
+    /// Set for a custom kind, which no Go type holds: its objects stay as they are sent.
+    pub custom: Option<CustomFacts>,
+}
+
+/// What is to be known of the type of a custom kind besides its shape.
+#[derive(Clone, Copy, Debug)]
+pub struct CustomFacts {
+    /// Whether the status is written through a part of its own.
+    pub has_status: bool,
 }
 
 /// What values of a type look like.
@@ -50,6 +59,8 @@ pub enum Shape {
     MicroTime,
     /// Anything, kept as it is (RawExtension).
     Raw,
+    /// Anything, a map of such things if it is a map.
+    Deduced,
 }
 
 /// The fields of a struct in Go's order.
@@ -57,6 +68,15 @@ pub enum Shape {
 pub struct Struct {
     pub fields: Vec<Field>,
     by_name: BTreeMap<String, usize>,
+    /// What members that are no fields are, where there can be such.
+    pub rest: Option<Link>,
+}
+
+impl Struct {
+    pub fn new(fields: Vec<Field>, rest: Option<Link>) -> Self {
+        let by_name = fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
+        Self { fields, by_name, rest }
+    }
 }
 
 /// A list's items and how lists of this type are merged by server-side apply.
@@ -76,12 +96,27 @@ pub enum ListKind {
 }
 
 /// A reference to a type; types refer to each other in circles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link(usize);
+#[derive(Clone, Copy, Debug)]
+pub struct Link(Target);
+
+#[derive(Clone, Copy, Debug)]
+enum Target {
+    /// A place in the table of the types that every server has.
+    Table(usize),
+    Custom(&'static Type),
+}
 
 impl Link {
+    /// A link to a type that is not in the table.
+    pub const fn to(ty: &'static Type) -> Self {
+        Self(Target::Custom(ty))
+    }
+
     pub fn ty(self) -> &'static Type {
-        &schemas().types[self.0]
+        match self.0 {
+            Target::Table(at) => &schemas().types[at],
+            Target::Custom(ty) => ty,
+        }
     }
 }
 
@@ -114,6 +149,21 @@ pub struct Field {
 }
 
 impl Field {
+    /// A field of a custom kind.
+    pub fn custom(name: &str, link: Link, default: Option<Value>) -> Self {
+        Self {
+            name: name.to_owned(),
+            link,
+            default,
+            merge_key: String::new(),
+            strategies: Vec::new(),
+            atomic: None,
+            omit: Omit::Never,
+            pointer: false,
+            embedded: Vec::new(),
+        }
+    }
+
     pub fn ty(&self) -> &'static Type {
         self.link.ty()
     }
@@ -184,7 +234,7 @@ impl Type {
     /// Go's word for the kind of this type, as reflection prints it.
     pub fn go_kind(&self) -> &'static str {
         match self.shape {
-            Shape::Struct(_) | Shape::IntOrString | Shape::Quantity | Shape::Time | Shape::MicroTime | Shape::Raw => "struct",
+            Shape::Struct(_) | Shape::IntOrString | Shape::Quantity | Shape::Time | Shape::MicroTime | Shape::Raw | Shape::Deduced => "struct",
             Shape::Map(_) => "map",
             Shape::List(_) | Shape::Bytes => "slice",
             Shape::String => "string",
@@ -271,11 +321,11 @@ impl Schemas {
 
     fn link(&mut self, schema: &Value, go: &str, behind: &str) -> Link {
         if let Some(at) = schema["$ref"].as_str().and_then(|name| self.by_name.get(name)) {
-            return Link(*at);
+            return Link(Target::Table(*at));
         }
         let ty = self.build(schema, go, behind, None);
         self.types.push(ty);
-        Link(self.types.len() - 1)
+        Link(Target::Table(self.types.len() - 1))
     }
 
     fn build(&mut self, schema: &Value, go: &str, behind: &str, path: Option<&str>) -> Type {
@@ -309,7 +359,7 @@ impl Schemas {
             _ => Shape::Raw,
         };
         let atomic = schema["x-kubernetes-map-type"] == "atomic";
-        Type { name: String::new(), shape, required: strings(&schema["required"]), enums: strings(&schema["enum"]), atomic, go: go.to_owned() }
+        Type { name: String::new(), shape, required: strings(&schema["required"]), enums: strings(&schema["enum"]), atomic, go: go.to_owned(), custom: None }
     }
 
     fn fields(&mut self, schema: &Value, path: &str) -> Struct {
@@ -355,8 +405,8 @@ impl Schemas {
 }
 
 impl Type {
-    fn of_shape(shape: Shape) -> Self {
-        Type { name: String::new(), shape, required: Vec::new(), enums: Vec::new(), atomic: false, go: String::new() }
+    pub const fn of_shape(shape: Shape) -> Self {
+        Type { name: String::new(), shape, required: Vec::new(), enums: Vec::new(), atomic: false, go: String::new(), custom: None }
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::iter::Peekable;
 use std::str::Chars;
+use std::sync::Arc;
 
+use super::custom::Custom;
 use super::failure::{Failure, FieldError, Result, quoted};
 use super::kinds::Kind;
 use super::names;
@@ -16,6 +18,8 @@ use crate::sim::json::{Map, Text, Value, json};
 pub struct Selector {
     labels: Vec<Requirement>,
     fields: Vec<Term>,
+    /// What the kind is, if it is a custom one.
+    custom: Option<Arc<Custom>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +49,9 @@ struct Term {
 impl Selector {
     /// # Errors
     /// `BadRequest` for a selector that does not parse, or a field that the kind cannot be selected by.
-    pub fn parse(kind: Kind, labels: &str, fields: &str) -> Result<Self> {
-        Ok(Self { labels: Parser::new(labels).parse().map_err(Failure::bad_request)?, fields: parse_fields(kind, fields)? })
+    pub fn parse(kind: Kind, custom: Option<&Arc<Custom>>, labels: &str, fields: &str) -> Result<Self> {
+        let labels = Parser::new(labels).parse().map_err(Failure::bad_request)?;
+        Ok(Self { labels, fields: parse_fields(kind, custom.map(|it| &**it), fields)?, custom: custom.cloned() })
     }
 
     pub fn is_everything(&self) -> bool {
@@ -55,7 +60,11 @@ impl Selector {
 
     pub fn matches(&self, kind: Kind, object: &Value) -> bool {
         self.labels.iter().all(|it| it.matches(object["metadata"]["labels"].as_object()))
-            && self.fields.iter().all(|it| (field(kind, object, &it.field) == it.value) == it.equal)
+            && self.fields.iter().all(|it| (self.field(kind, object, &it.field) == it.value) == it.equal)
+    }
+
+    fn field(&self, kind: Kind, object: &Value, name: &str) -> String {
+        self.custom.as_ref().and_then(|it| it.selected(object, name)).unwrap_or_else(|| field(kind, object, name))
     }
 }
 
@@ -322,7 +331,7 @@ impl Parser {
     }
 }
 
-fn parse_fields(kind: Kind, text: &str) -> Result<Vec<Term>> {
+fn parse_fields(kind: Kind, custom: Option<&Custom>, text: &str) -> Result<Vec<Term>> {
     let mut terms = vec![String::new()];
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -347,7 +356,7 @@ fn parse_fields(kind: Kind, text: &str) -> Result<Vec<Term>> {
             (_, Some(value), _) | (_, _, Some(value)) => (true, value),
             _ => return Err(cannot()),
         };
-        if !selectable(kind, name) {
+        if !selectable(kind, name) && !custom.is_some_and(|it| it.selectable.iter().any(|(field, _)| field == name)) {
             return Err(Failure::bad_request(unknown_field(kind, name)));
         }
         let name = if name == "spec.host" { "spec.nodeName" } else { name };
@@ -423,7 +432,7 @@ fn extra_fields(kind: Kind) -> Option<&'static [&'static str]> {
 }
 
 fn selectable(kind: Kind, field: &str) -> bool {
-    let namespaced = field == "metadata.namespace" && (kind.namespaced() || extra_fields(kind).is_none());
+    let namespaced = field == "metadata.namespace" && (kind.namespaced() || (extra_fields(kind).is_none() && !kind.is_custom()));
     field == "metadata.name" || namespaced || extra_fields(kind).is_some_and(|it| it.contains(&field))
 }
 
@@ -431,6 +440,7 @@ fn unknown_field(kind: Kind, field: &str) -> String {
     match (kind, extra_fields(kind)) {
         (Kind::JOBS, _) => format!("field label {} not supported for Job", quoted(field)),
         (_, Some(_)) => format!("field label not supported: {field}"),
+        _ if kind.is_custom() => format!("field label not supported: {field}"),
         (_, None) => format!("{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"", quoted(field)),
     }
 }
@@ -491,7 +501,7 @@ mod tests {
             ("n>6,n<8", true),
             ("missing=", false),
         ] {
-            let parsed = Selector::parse(Kind::PODS, selector, "").expect(selector);
+            let parsed = Selector::parse(Kind::PODS, None, selector, "").expect(selector);
             assert_eq!(parsed.matches(Kind::PODS, &object), expected, "{selector}");
         }
     }
@@ -505,10 +515,10 @@ mod tests {
             ("", "foo=bar", "field label not supported: foo"),
             ("", "foo", "invalid selector: 'foo'; can't understand 'foo'"),
         ] {
-            let failure = Selector::parse(Kind::PODS, labels, fields).expect_err("broken");
+            let failure = Selector::parse(Kind::PODS, None, labels, fields).expect_err("broken");
             assert_eq!((failure.code(), failure.message()), (400, message));
         }
-        let failure = Selector::parse(Kind::DEPLOYMENTS, "", "foo=bar").expect_err("unknown");
+        let failure = Selector::parse(Kind::DEPLOYMENTS, None, "", "foo=bar").expect_err("unknown");
         assert_eq!(failure.message(), r#""foo" is not a known field selector: only "metadata.name", "metadata.namespace""#);
     }
 
@@ -522,7 +532,7 @@ mod tests {
             ("spec.hostNetwork=false", true),
             ("metadata.namespace=y", false),
         ] {
-            assert_eq!(Selector::parse(Kind::PODS, "", selector).expect(selector).matches(Kind::PODS, &pod), expected, "{selector}");
+            assert_eq!(Selector::parse(Kind::PODS, None, "", selector).expect(selector).matches(Kind::PODS, &pod), expected, "{selector}");
         }
     }
 

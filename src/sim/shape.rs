@@ -6,6 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::custom::Custom;
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::list::List;
@@ -38,19 +39,25 @@ impl Include {
 }
 
 /// Writes the objects of one kind in the form that a client asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shaper {
     pub kind: Kind,
+    /// What the kind is, if it is a custom one.
+    pub custom: Option<Arc<Custom>>,
     pub form: Form,
     pub include: Include,
 }
 
 /// An object within a list, which does not repeat the kind that the list names.
-struct Item(Arc<Value>);
+struct Item {
+    object: Arc<Value>,
+    /// Custom kinds are not so thrifty.
+    whole: bool,
+}
 
 impl Serialize for Item {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(map) = self.0.as_object() else { return self.0.serialize(serializer) };
+        let Some(map) = self.object.as_object().filter(|_| !self.whole) else { return self.object.serialize(serializer) };
         let mut out = serializer.serialize_map(None)?;
         for (key, value) in map.iter().filter(|(key, _)| *key != "kind" && *key != "apiVersion") {
             out.serialize_entry(key, value)?;
@@ -139,7 +146,7 @@ struct Row<'a> {
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(None)?;
-        out.serialize_entry("cells", &table::cells(self.shaper.kind, self.object, self.now))?;
+        out.serialize_entry("cells", &self.shaper.cells(self.object, self.now))?;
         if let Some(conditions) = table::conditions(self.shaper.kind, self.object) {
             out.serialize_entry("conditions", &conditions)?;
         }
@@ -149,18 +156,33 @@ impl Serialize for Row<'_> {
                 let version = format!("meta.k8s.io/{}", self.version);
                 out.serialize_entry("object", &Metadata { kind: true, version: &version, metadata: &self.object["metadata"] })?;
             }
-            Include::Object => out.serialize_entry("object", &*views::of(self.shaper.kind, self.object))?,
+            Include::Object => out.serialize_entry("object", &*self.shaper.view(self.object))?,
         }
         out.end()
     }
 }
 
 impl Shaper {
+    fn view(&self, object: &Arc<Value>) -> Arc<Value> {
+        self.custom.as_ref().map_or_else(|| views::of(self.kind, object), |it| it.view(object))
+    }
+
+    fn columns(&self) -> &[Value] {
+        self.custom.as_ref().map_or_else(|| table::columns(self.kind), |it| &it.columns.definitions)
+    }
+
+    fn cells(&self, object: &Arc<Value>, now: Timestamp) -> Vec<Value> {
+        match &self.custom {
+            Some(custom) => custom.columns.cells(&custom.view(object), now),
+            None => table::cells(self.kind, object, now),
+        }
+    }
+
     /// # Errors
     /// `NotAcceptable` for a single object where a list was asked for.
     pub fn one(&self, object: &Arc<Value>, now: Timestamp) -> Result<(Bytes, &'static str)> {
         Ok(match self.form.shape {
-            Shape::Object => negotiate::write(&*views::of(self.kind, object), self.form),
+            Shape::Object => negotiate::write(&*self.view(object), self.form),
             Shape::Metadata => {
                 let metadata = Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &object["metadata"] };
                 negotiate::write(&metadata, self.form)
@@ -172,7 +194,7 @@ impl Shaper {
             }
             Shape::Table(version) => {
                 let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-                negotiate::write(&self.table(version, metadata, Some(table::columns(self.kind)), std::slice::from_ref(object), now), self.form)
+                negotiate::write(&self.table(version, metadata, Some(self.columns()), std::slice::from_ref(object), now), self.form)
             }
         })
     }
@@ -202,12 +224,17 @@ impl Shaper {
     pub fn list(&self, list: &List, now: Timestamp) -> Result<(Bytes, &'static str)> {
         Ok(match self.form.shape {
             Shape::Object => {
-                let items = list.items.iter().map(|object| Item(views::of(self.kind, object)));
-                let (kind, api_version) = (format!("{}List", self.kind.kind()), self.kind.api_version());
-                negotiate::write(&Written { kind: &kind, api_version: &api_version, metadata: list.metadata(), items }, self.form)
+                let items = list.items.iter().map(|object| Item { object: self.view(object), whole: self.custom.is_some() });
+                let own = self.custom.as_ref().map(|it| it.list_kind.clone());
+                let (kind, api_version) = (own.unwrap_or_else(|| format!("{}List", self.kind.kind())), self.kind.api_version());
+                let mut metadata = list.metadata();
+                if self.custom.is_some() && metadata["continue"].is_null() {
+                    metadata["continue"] = "".into();
+                }
+                negotiate::write(&Written { kind: &kind, api_version: &api_version, metadata, items }, self.form)
             }
             Shape::MetadataList => {
-                let items = list.items.iter().map(|it| Metadata { kind: false, version: "", metadata: &it["metadata"] });
+                let items = list.items.iter().map(|it| Metadata { kind: self.custom.is_some(), version: "meta.k8s.io/v1", metadata: &it["metadata"] });
                 let list = Written { kind: "PartialObjectMetadataList", api_version: "meta.k8s.io/v1", metadata: list.metadata(), items };
                 negotiate::write(&list, self.form)
             }
@@ -215,18 +242,18 @@ impl Shaper {
                 let message = format!("you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)", self.package(), self.kind.kind());
                 return Err(Failure::not_acceptable(message));
             }
-            Shape::Table(version) => negotiate::write(&self.table(version, list.metadata(), Some(table::columns(self.kind)), &list.items, now), self.form),
+            Shape::Table(version) => negotiate::write(&self.table(version, list.metadata(), Some(self.columns()), &list.items, now), self.form),
         })
     }
 
     /// One line of a watch; the columns of a table are sent with the first only.
     pub fn event(&self, change: &str, object: &Arc<Value>, now: Timestamp, first: bool) -> Vec<u8> {
         let mut line = match self.form.shape {
-            Shape::Object => event_line(change, &*views::of(self.kind, object)),
+            Shape::Object => event_line(change, &*self.view(object)),
             Shape::Metadata | Shape::MetadataList => event_line(change, &Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &object["metadata"] }),
             Shape::Table(version) => {
                 let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-                let columns = first.then(|| table::columns(self.kind));
+                let columns = first.then(|| self.columns());
                 event_line(change, &self.table(version, metadata, columns, std::slice::from_ref(object), now))
             }
         };
@@ -245,8 +272,8 @@ impl Shaper {
             Shape::Metadata | Shape::MetadataList => event_line("BOOKMARK", &Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &metadata }),
             Shape::Table(table_version) => {
                 let object = json!({ "kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{table_version}"), "metadata": metadata });
-                let rows = [json!({ "cells": vec![Value::Null; table::columns(self.kind).len()], "object": object })];
-                let columns = first.then(|| table::columns(self.kind));
+                let rows = [json!({ "cells": vec![Value::Null; self.columns().len()], "object": object })];
+                let columns = first.then(|| self.columns());
                 let metadata = json!({ "resourceVersion": version.to_string() });
                 event_line("BOOKMARK", &WrittenTable { api_version: format!("meta.k8s.io/{table_version}"), metadata, columns, rows: rows.iter() })
             }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::api::{Propagation, Subresource};
+use super::custom::definition;
 use super::kinds::Kind;
 use super::schema::{self, decode};
 use super::selector;
@@ -44,12 +45,13 @@ fn counts_generations(kind: Kind) -> bool {
             | Kind::INGRESSES
             | Kind::INGRESSCLASSES
             | Kind::NETWORKPOLICIES
+            | Kind::CUSTOMRESOURCEDEFINITIONS
     )
 }
 
 /// Whether an update without a resource version overwrites whatever is there.
 pub fn allows_unconditional_update(kind: Kind) -> bool {
-    !matches!(kind, Kind::LEASES | Kind::PODDISRUPTIONBUDGETS)
+    !matches!(kind, Kind::LEASES | Kind::PODDISRUPTIONBUDGETS | Kind::CUSTOMRESOURCEDEFINITIONS)
 }
 
 /// Whether an update makes an object that is not there.
@@ -109,6 +111,7 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
         }
         Kind::DAEMONSETS => object["metadata"]["annotations"][TEMPLATE_GENERATION] = "1".into(),
         Kind::JOBS => label_job(object),
+        Kind::CUSTOMRESOURCEDEFINITIONS => definition::store_version(object),
         _ => {}
     }
 }
@@ -162,6 +165,9 @@ pub fn prepare_update(kind: Kind, object: &mut Value, old: &Value, part: Subreso
         Subresource::Main | Subresource::Scale | Subresource::Resize => {
             if kind.subresource("status").is_some() {
                 take_status(object, Some(&old["status"]));
+            }
+            if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+                definition::store_version(object);
             }
             if kind == Kind::DAEMONSETS {
                 count_templates(object, old);

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::kinds::Kind;
 use crate::sim::json::{Value, json};
 
-mod age;
+pub(super) mod age;
 mod cluster;
 mod config;
 mod network;

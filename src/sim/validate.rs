@@ -6,6 +6,7 @@
 //! kubernetes 1.36.3 `pkg/apis/*/validation/validation.go`, apimachinery `pkg/api/validation`.
 
 use super::api::Subresource;
+use super::custom::definition;
 use super::failure::{FieldError, Rule};
 use super::kinds::Kind;
 use super::names;
@@ -89,9 +90,51 @@ fn name_check(kind: Kind) -> names::Check {
     }
 }
 
+/// What is wrong with the metadata of an object of a custom kind that is about to be made, or to replace one with `old`.
+pub fn custom_metadata(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    metadata(&mut errors, kind, new);
+    if let Some(old) = old {
+        metadata_update(&mut errors, new, old);
+    }
+    errors.0
+}
+
+/// What is wrong with the metadata of an object inside of another one, which need not have a name.
+pub fn embedded_metadata(metadata: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    if !text(metadata, "name").is_empty() {
+        errors.check("metadata.name", text(metadata, "name"), names::path_segment);
+    }
+    if !text(metadata, "namespace").is_empty() {
+        errors.check("metadata.namespace", text(metadata, "namespace"), names::dns_label);
+    }
+    common_metadata(&mut errors, metadata);
+    finalizers(&mut errors, &metadata["finalizers"]);
+    errors.0
+}
+
+/// What is wrong with a definition of a custom kind, whose name says what it defines.
+fn custom_definition(errors: &mut Errors, object: &Value, old: Option<&Value>) {
+    metadata(errors, Kind::CUSTOMRESOURCEDEFINITIONS, &object["metadata"]);
+    let name = text(&object["metadata"], "name");
+    if old.is_none() && !name.is_empty() && name != definition::wanted_name(object) {
+        errors.invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
+    }
+    if let Some(old) = old {
+        metadata_update(errors, &object["metadata"], &old["metadata"]);
+    }
+    own_finalizers(errors, &object["metadata"]);
+    errors.0.extend(definition::check(object, old));
+}
+
 /// What is wrong with an object that is about to be made; nothing when it is good.
 pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
+    if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+        custom_definition(&mut errors, object, None);
+        return errors.0;
+    }
     metadata(&mut errors, kind, &object["metadata"]);
     own_finalizers(&mut errors, &object["metadata"]);
     content(&mut errors, kind, object, None);
@@ -108,6 +151,10 @@ pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
 /// What is wrong with an object that is about to replace `old`.
 pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec<FieldError> {
     let mut errors = Errors::default();
+    if kind == Kind::CUSTOMRESOURCEDEFINITIONS && part != Subresource::Status {
+        custom_definition(&mut errors, object, Some(old));
+        return errors.0;
+    }
     metadata(&mut errors, kind, &object["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
@@ -118,6 +165,7 @@ pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec
         own_finalizers(&mut errors, &object["metadata"]);
     }
     match part {
+        Subresource::Status if kind == Kind::CUSTOMRESOURCEDEFINITIONS => errors.0.extend(definition::check_status(object)),
         Subresource::Status => workload::status(&mut errors, kind, object, old),
         Subresource::Finalize | Subresource::EphemeralContainers => {}
         Subresource::Main | Subresource::Scale | Subresource::Resize => {

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::custom::definition;
 use super::failure::quoted;
 use super::kinds::Kind;
 use super::names;
@@ -41,6 +42,9 @@ pub fn create(kind: Kind, object: &Value) -> Vec<String> {
         _ => {}
     }
     warnings.extend(history(kind, object));
+    if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+        warnings.extend(definition::warnings(object, None));
+    }
     warnings
 }
 
@@ -51,6 +55,9 @@ pub fn update(kind: Kind, object: &Value, old: &Value) -> Vec<String> {
         Kind::DAEMONSETS => object["spec"]["template"] != old["spec"]["template"],
         _ => false,
     };
+    if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+        return definition::warnings(object, Some(old));
+    }
     let mut warnings = if judged { of_spec("spec.template.spec", &object["spec"]["template"]["spec"]) } else { Vec::new() };
     warnings.extend(history(kind, object));
     warnings

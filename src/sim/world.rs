@@ -20,7 +20,7 @@ use super::kinds::Kind;
 use super::requests::Requests;
 use super::server::Service;
 use super::state::{Kept, Machinery, Saved};
-use super::store::{LogEntry, Store};
+use super::store::{Change, LogEntry, Store};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::sim::json::Value;
@@ -242,6 +242,11 @@ impl World {
     fn changed(&mut self, entry: &LogEntry) {
         for waker in self.wakers.remove(&entry.kind).into_iter().flatten() {
             waker.wake();
+        }
+        if entry.kind == Kind::CUSTOMRESOURCEDEFINITIONS {
+            let definition = (entry.change != Change::Deleted).then_some(&*entry.object);
+            self.customs.learn(entry.name(), definition);
+            controllers::definition::observe(self, entry);
         }
         controllers::observe(self, entry);
     }

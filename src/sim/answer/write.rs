@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource, type_of};
+use super::super::custom::Custom;
 use super::super::failure::{Failure, FieldError, Result, quoted};
 use super::super::kinds::Kind;
 use super::super::list::{self, ListOptions};
@@ -88,7 +89,16 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
 /// `BadRequest` when it does not parse, is of another kind, or of another namespace.
 pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Strictness) -> Result<Value> {
     let kind = place.kind;
+    let custom = world.customs.get(kind).cloned();
     let mut object = match type_of(kind) {
+        _ if custom.is_some() => {
+            let custom = custom.expect("just seen");
+            let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
+            let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
+            let (object, strict) = custom_object(&custom, converted.as_deref().unwrap_or(&asked.body), strictness)?;
+            world.warnings.extend(strict);
+            object
+        }
         Some(_) => {
             let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
             let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
@@ -114,6 +124,33 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
         object["metadata"]["namespace"] = place.namespace.as_str().into();
     }
     Ok(object)
+}
+
+/// A body as an object of a custom kind, and what the strictness lets pass.
+fn custom_object(custom: &Custom, document: &[u8], strictness: Strictness) -> Result<(Value, Vec<String>)> {
+    let kind = custom.kind;
+    let head = decode::head(kind.kind(), document).map_err(Failure::bad_request)?;
+    let unrecognised = |why: String| {
+        Failure::bad_request(format!("the object provided is unrecognized (must be of type {}): {why} ({})", kind.kind(), decode::summary(document)))
+    };
+    if head.kind.is_empty() {
+        return Err(unrecognised(format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(document))));
+    }
+    let cannot = |why: &str| {
+        let version = head.api_version.rsplit('/').next().unwrap_or_default();
+        Failure::bad_request(format!("{} in version {} cannot be handled as a {}: {why}", head.kind, quoted(version), kind.kind()))
+    };
+    let mut strict = head.tree.duplicates();
+    let read = custom.read(head.tree.to_value()).map_err(|why| cannot(&why))?;
+    strict.extend(read.unknown.iter().map(|field| format!("unknown field {}", quoted(field))));
+    if strictness == Strictness::Strict && !strict.is_empty() {
+        return Err(cannot(&decode::strict_error(&strict)));
+    }
+    if head.api_version != custom.api_version {
+        let words = format!("the API version in the data ({}) does not match the expected API version ({})", head.api_version, custom.api_version);
+        return Err(Failure::bad_request(words));
+    }
+    Ok((read.object, if strictness == Strictness::Ignore { Vec::new() } else { strict }))
 }
 
 fn unknown_media(accepted: &str) -> Failure {
@@ -295,7 +332,7 @@ fn writer(asked: &Asked) -> Caller {
 pub fn delete_collection(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let (options, dry_run) = delete_options(asked)?;
     let caller = Caller { dry_run, ..caller_of_delete(asked) };
-    let which = ListOptions::parse(place.kind, &asked.query)?;
+    let which = ListOptions::parse(place.kind, world.customs.get(place.kind), &asked.query)?;
     let mut list = list::list(&world.store, place.kind, place.in_namespace(), &which)?;
     for item in &mut list.items {
         let text = |field: &str| item["metadata"][field].as_str().unwrap_or_default().to_owned();

@@ -8,20 +8,23 @@ use crate::sim::json::Value;
 
 const SCALE: &str = "autoscaling/v1";
 
-fn replicas() -> Path {
-    vec![Element::field("spec"), Element::field("replicas")]
+/// Where the replicas stand in a Scale, and in every built-in kind.
+pub const REPLICAS: [&str; 2] = ["spec", "replicas"];
+
+fn path(names: &[&str]) -> Path {
+    names.iter().map(|name| Element::field(name)).collect()
 }
 
 /// The `managedFields` of the Scale of a workload: the entries that own its replicas.
 ///
 /// # Source
-/// `ScaleHandler.ToSubresource` of apimachinery 0.36; in every kind served here the replicas are `spec.replicas`.
-pub fn of_parent(parent: &Value, api_version: &str) -> Vec<Value> {
+/// `ScaleHandler.ToSubresource` of apimachinery 0.36.
+pub fn of_parent(parent: &Value, api_version: &str, replicas: &[&str]) -> Vec<Value> {
     let managed = Managed::read(&parent["metadata"]["managedFields"]).unwrap_or_default();
     let mut scale = Managed::default();
     for (owner, entry) in managed.entries {
-        if entry.api_version == api_version && entry.set.has(&replicas()) {
-            let set = Set::of(&[&["spec", "replicas"]]);
+        if entry.api_version == api_version && entry.set.has(&path(replicas)) {
+            let set = Set::of(&[&REPLICAS]);
             scale.entries.insert(owner, Entry { set, api_version: SCALE.to_owned(), time: entry.time });
         }
     }
@@ -35,14 +38,14 @@ pub fn of_parent(parent: &Value, api_version: &str) -> Vec<Value> {
 ///
 /// # Source
 /// `ScaleHandler.ToParent` of apimachinery 0.36.
-pub fn to_parent(parent: &Value, scale: &Value, api_version: &str) -> Vec<Value> {
+pub fn to_parent(parent: &Value, scale: &Value, api_version: &str, replicas: &[&str]) -> Vec<Value> {
     let before = Managed::read(&parent["metadata"]["managedFields"]).unwrap_or_default();
     let mut of_scale = Managed::read(&scale["metadata"]["managedFields"]).unwrap_or_default();
     let times: BTreeMap<Owner, Option<String>> = before.entries.iter().map(|(owner, entry)| (owner.clone(), entry.time.clone())).collect();
-    let own = Set::of(&[&["spec", "replicas"]]);
+    let own = Set::of(&[replicas]);
     let mut after = Managed::default();
     for (owner, entry) in before.entries {
-        let owns = entry.set.has(&replicas()) && entry.api_version == api_version;
+        let owns = entry.set.has(&path(replicas)) && entry.api_version == api_version;
         if !owns || of_scale.entries.remove(&owner).is_some() {
             after.entries.insert(owner, entry);
             continue;
@@ -53,7 +56,7 @@ pub fn to_parent(parent: &Value, scale: &Value, api_version: &str) -> Vec<Value>
         }
     }
     for (owner, entry) in of_scale.entries {
-        if entry.set.has(&replicas()) {
+        if entry.set.has(&path(&REPLICAS)) {
             let time = times.get(&owner).cloned().flatten();
             after.entries.insert(owner, Entry { set: own.clone(), api_version: api_version.to_owned(), time });
         }

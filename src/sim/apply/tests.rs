@@ -59,12 +59,12 @@ fn entries_come_out_as_a_real_server_wrote_them() {
                 let ty = of("autoscaling", "v1", "Scale").unwrap();
                 let live = live.unwrap();
                 let scale = |replicas: &Value| {
-                    let metadata = json!({"name": "web", "uid": "1", "managedFields": scale::of_parent(live, api_version)});
+                    let metadata = json!({"name": "web", "uid": "1", "managedFields": scale::of_parent(live, api_version, &scale::REPLICAS)});
                     decode::typed(ty, &json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": {"replicas": replicas}})).unwrap()
                 };
                 let scaled =
                     updated(ty, Some(&scale(&live["spec"]["replicas"])), &scale(&case["replicas"]), Writer { api_version: "autoscaling/v1", ..writer });
-                Value::from(scale::to_parent(live, &scaled, api_version))
+                Value::from(scale::to_parent(live, &scaled, api_version, &scale::REPLICAS))
             }
             _ => {
                 let mut object = updated(ty, live, &case["new"], writer);

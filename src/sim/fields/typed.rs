@@ -35,9 +35,23 @@ impl Place {
     /// The place of a member of a struct or map; `None` for one that the struct does not have.
     fn member(self, name: &str) -> Option<Self> {
         match &self.ty.shape {
-            Shape::Struct(_) => self.ty.field(name).map(Place::of_field),
+            Shape::Struct(fields) => self.ty.field(name).map(Place::of_field).or(fields.rest.map(Place::of_link)),
             Shape::Map(link) => Some(Place::of_link(*link)),
+            Shape::Deduced => Some(self),
             _ => None,
+        }
+    }
+
+    /// Whether the type itself names this member.
+    fn declares(self, name: &str) -> bool {
+        self.ty.field(name).is_some()
+    }
+
+    /// How values are walked that stand here: where the type says nothing, they do.
+    fn kind_of(self, values: [Option<&Value>; 2]) -> Kind {
+        match self.ty.shape {
+            Shape::Deduced if values.iter().flatten().any(|it| it.is_object()) => Kind::Map,
+            _ => self.kind(),
         }
     }
 
@@ -106,7 +120,7 @@ pub fn field_set(place: Place, value: &Value) -> Set {
 }
 
 fn collect(place: Place, value: &Value, path: &mut Path, set: &mut Set) {
-    match (place.kind(), value) {
+    match (place.kind_of([Some(value), None]), value) {
         (Kind::Leaf, _) => set.insert(path),
         (Kind::Map, Value::Object(map)) => {
             for (key, value) in map {
@@ -115,7 +129,7 @@ fn collect(place: Place, value: &Value, path: &mut Path, set: &mut Set) {
                     collect(inner, value, path, set);
                 }
                 // A struct's field is there if something in it is; a map's key is a thing of its own.
-                if value.is_null() || is_empty_map(value) || matches!(place.ty.shape, Shape::Map(_)) {
+                if value.is_null() || is_empty_map(value) || !place.declares(key) {
                     set.insert(path);
                 }
                 path.pop();
@@ -166,7 +180,7 @@ pub fn compare(ty: &'static Type, left: &Value, right: &Value) -> Comparison {
 
 impl Comparison {
     fn walk(&mut self, place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Path) {
-        let is_leaf = match place.kind() {
+        let is_leaf = match place.kind_of([left, right]) {
             Kind::Leaf => true,
             Kind::Map => {
                 let (left, right) = (left.and_then(Value::as_object), right.and_then(Value::as_object));

@@ -31,6 +31,39 @@ pub struct Patched {
 /// # Source
 /// `applyJSPatch` and `strategicPatchObject` of the API server 1.36 `endpoints/handlers/patch.go`.
 pub fn request(ty: &'static Type, kind: PatchKind, live: &Value, body: &[u8], strictness: Strictness) -> Result<Patched, PatchFailure> {
+    patched(kind, body, strictness, |patch| match kind {
+        PatchKind::Json | PatchKind::Merge => {
+            let patched = if kind == PatchKind::Json { json(live, patch)? } else { merge(live, patch)? };
+            Ok((decode::json(ty, &Tree::from(&patched)), patched.to_string()))
+        }
+        PatchKind::Strategic => Ok((decode::unstructured(ty, &strategic(ty, live, patch)?), super::strategic::go_print(patch))),
+    })
+}
+
+/// The same for an object that no Go type holds; `read` takes what was patched, and says which fields nobody knows. Such a kind has no strategic merges.
+///
+/// # Errors
+/// As `request`.
+pub fn custom(
+    kind: PatchKind,
+    live: &Value,
+    body: &[u8],
+    strictness: Strictness,
+    read: impl FnOnce(Value) -> Result<Decoded, String>,
+) -> Result<Patched, PatchFailure> {
+    patched(kind, body, strictness, |patch| {
+        let patched = if kind == PatchKind::Json { json(live, patch)? } else { merge(live, patch)? };
+        let shown = patched.to_string();
+        Ok((read(patched), shown))
+    })
+}
+
+fn patched(
+    kind: PatchKind,
+    body: &[u8],
+    strictness: Strictness,
+    apply: impl FnOnce(&Value) -> Result<(Result<Decoded, String>, String), PatchFailure>,
+) -> Result<Patched, PatchFailure> {
     let tree = parse(body).map_err(|why| PatchFailure::BadRequest(unparsed(kind, strictness, why)))?;
     let patch = tree.to_value();
     let mut strict = Vec::new();
@@ -41,13 +74,7 @@ pub fn request(ty: &'static Type, kind: PatchKind, live: &Value, body: &[u8], st
             PatchKind::Strategic => checked_map(&tree, "")?,
         };
     }
-    let (decoded, shown) = match kind {
-        PatchKind::Json | PatchKind::Merge => {
-            let patched = if kind == PatchKind::Json { json(live, &patch)? } else { merge(live, &patch)? };
-            (decode::json(ty, &Tree::from(&patched)), patched.to_string())
-        }
-        PatchKind::Strategic => (decode::unstructured(ty, &strategic(ty, live, &patch)?), super::strategic::go_print(&patch)),
-    };
+    let (decoded, shown) = apply(&patch)?;
     let invalid = |detail: String| PatchFailure::Invalid { value: shown.clone(), detail };
     let Decoded { object, strict: of_result } = decoded.map_err(invalid)?;
     strict.extend(of_result);

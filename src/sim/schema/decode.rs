@@ -31,20 +31,25 @@ pub fn strict_error(errors: &[String]) -> String {
     format!("strict decoding error: {}", errors.join(", "))
 }
 
-/// Reads the body of a create or update that expects this kind. The warnings are what the strictness lets pass.
+/// A document, and what it says that it is.
+pub struct Head {
+    pub tree: Tree,
+    pub api_version: String,
+    pub kind: String,
+}
+
+/// Reads a document as far as every kind is read.
 ///
 /// # Errors
 /// The text of a `BadRequest`.
-///
-/// # Source
-/// `Decode` of apimachinery 0.36 `runtime/serializer/json` with `transformDecodeError` of the API server's handlers.
-pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness: Strictness) -> Result<Decoded, String> {
-    let unrecognised = |why: &str| format!("the object provided is unrecognized (must be of type {kind}): {why} ({})", summary(document));
-    let interpret = |why: String| unrecognised(&format!("couldn't get version/kind; json parse error: {why}"));
+pub fn head(kind: &str, document: &[u8]) -> Result<Head, String> {
+    let interpret = |why: String| {
+        format!("the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: {why} ({})", summary(document))
+    };
     let tree = parse(document).map_err(interpret)?;
     let text = |name: &str| match tree.get(name) {
-        None | Some(Tree::Null) => Ok(""),
-        Some(Tree::String(text)) => Ok(text.as_str()),
+        None | Some(Tree::Null) => Ok(String::new()),
+        Some(Tree::String(text)) => Ok(text.clone()),
         Some(other) => Err(interpret(format!("json: cannot unmarshal {} into Go struct field .{name} of type string", other.go_name()))),
     };
     if !matches!(tree, Tree::Object(_) | Tree::Null) {
@@ -54,6 +59,20 @@ pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness:
         )));
     }
     let (api_version, own_kind) = (text("apiVersion")?, text("kind")?);
+    Ok(Head { tree, api_version, kind: own_kind })
+}
+
+/// Reads the body of a create or update that expects this kind. The warnings are what the strictness lets pass.
+///
+/// # Errors
+/// The text of a `BadRequest`.
+///
+/// # Source
+/// `Decode` of apimachinery 0.36 `runtime/serializer/json` with `transformDecodeError` of the API server's handlers.
+pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness: Strictness) -> Result<Decoded, String> {
+    let unrecognised = |why: &str| format!("the object provided is unrecognized (must be of type {kind}): {why} ({})", summary(document));
+    let Head { tree, api_version, kind: own_kind } = head(kind, document)?;
+    let (api_version, own_kind) = (api_version.as_str(), own_kind.as_str());
     let own_kind = if own_kind.is_empty() { kind } else { own_kind };
     let (own_group, own_version) = match api_version.split_once('/') {
         None if api_version.is_empty() => (group, version),
@@ -125,6 +144,9 @@ pub fn summary(document: &[u8]) -> String {
 /// # Errors
 /// `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`, the first one only.
 pub fn json(ty: &'static Type, tree: &Tree) -> Result<Decoded, String> {
+    if ty.custom.is_some() {
+        return Ok(Decoded { object: tree.to_value(), strict: Vec::new() });
+    }
     Decoder::new(Words::Json).document(ty, tree)
 }
 
@@ -133,6 +155,9 @@ pub fn json(ty: &'static Type, tree: &Tree) -> Result<Decoded, String> {
 /// # Errors
 /// `unrecognized type: int32` or `cannot restore struct from: string`: no field is named, as in the server.
 pub fn unstructured(ty: &'static Type, object: &Value) -> Result<Decoded, String> {
+    if ty.custom.is_some() {
+        return Ok(Decoded { object: object.clone(), strict: Vec::new() });
+    }
     let mut decoded = Decoder::new(Words::Unstructured).document(ty, &Tree::from(object))?;
     decoded.strict.sort();
     Ok(decoded)
@@ -221,7 +246,7 @@ impl Decoder {
             (Shape::Struct(_), Tree::Object(members)) => self.structure(ty, members),
             (Shape::Map(link), Tree::Object(members)) => self.map(link.ty(), members),
             (Shape::List(list), Tree::Array(items)) => self.list(list.item.ty(), items),
-            (Shape::Raw, tree) => Ok(Coded { json: tree.to_value(), zero: false }),
+            (Shape::Raw | Shape::Deduced, tree) => Ok(Coded { json: tree.to_value(), zero: false }),
             _ => self.scalar(ty, tree),
         }
     }
@@ -301,7 +326,7 @@ impl Decoder {
 fn zero(ty: &'static Type) -> Coded {
     let json = match &ty.shape {
         Shape::Struct(_) => return assemble(ty, ty.fields().iter().map(|_| None).collect()),
-        Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Raw | Shape::Time | Shape::MicroTime => Value::Null,
+        Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Raw | Shape::Deduced | Shape::Time | Shape::MicroTime => Value::Null,
         Shape::String => Value::from(String::new()),
         Shape::Int32 | Shape::Int64 | Shape::Float | Shape::IntOrString => Value::from(0),
         Shape::Boolean => Value::Bool(false),

@@ -1,6 +1,6 @@
 //! Checks an applied object against its type: it may leave out anything, but what it has must fit.
 
-use super::{Element, Field, ListKind, Path, Shape, Type, element_of, show_path};
+use super::{Element, Field, Link, ListKind, Path, Shape, Type, element_of, show_path};
 use crate::sim::json::Value;
 
 /// Checks an object that is applied.
@@ -20,12 +20,12 @@ pub fn check(ty: &'static Type, object: &Value) -> Result<(), String> {
 fn walk(ty: &'static Type, value: &Value, path: &mut Path, found: &mut Vec<String>) {
     let mut wrong = |why: String| found.push(if path.is_empty() { why } else { format!("{}: {why}", show_path(path)) });
     match (&ty.shape, value) {
-        (Shape::Raw, _) | (_, Value::Null) => {}
-        (Shape::Struct(_), Value::Object(map)) => {
+        (Shape::Raw | Shape::Deduced, _) | (_, Value::Null) => {}
+        (Shape::Struct(fields), Value::Object(map)) => {
             for (key, value) in map {
                 path.push(Element::field(key));
-                let field = ty.field(key);
-                match field.map(Field::ty) {
+                let field = ty.field(key).map(Field::ty).or(fields.rest.map(Link::ty));
+                match field {
                     Some(inner) => walk(inner, value, path, found),
                     None => found.push(format!("{}: field not declared in schema", show_path(path))),
                 }

@@ -14,7 +14,7 @@ pub fn merge(ty: &'static Type, live: &Value, applied: &Value) -> Result<Value, 
 }
 
 fn walk(place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Path) -> Result<Option<Value>, String> {
-    match place.kind() {
+    match place.kind_of([left, right]) {
         Kind::Leaf => Ok(right.or(left).cloned()),
         Kind::Map => {
             let none = Map::new();
@@ -141,7 +141,7 @@ pub fn without(ty: &'static Type, object: &Value, fields: &Set) -> Value {
 
 fn remove(place: Place, value: &Value, fields: &Set) -> Value {
     let scalar = matches!(value, Value::Bool(_) | Value::Number(_) | Value::String(_));
-    match (place.kind(), value) {
+    match (place.kind_of([Some(value), None]), value) {
         (Kind::Leaf, _) if scalar => value.clone(),
         (Kind::Map, Value::Object(map)) if !map.is_empty() => {
             let mut kept = Map::new();

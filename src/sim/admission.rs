@@ -1,15 +1,23 @@
-//! What admission adds to an object, or refuses: the namespace it goes into, a pod's service account, tolerations and priority, a Service's address.
+//! What admission adds to an object, or refuses: the namespace it goes into, a pod's service account, tolerations and priority, a Service's address; then
+//! LimitRanges, pod security and quotas.
+//!
+//! Objects are completed first and judged when they are valid, as the real server's mutating and validating admission do.
 //!
 //! # Source
 //! kubernetes 1.36.3 `plugin/pkg/admission/{namespace/lifecycle,serviceaccount,defaulttolerationseconds,priority}`, `pkg/registry/core/service`.
 
+mod account;
+mod limits;
+pub mod quota;
+mod security;
+#[cfg(test)]
+mod tests;
+
+use super::api::Subresource;
 use super::failure::{Failure, FieldError, Result};
 use super::kinds::Kind;
 use super::world::World;
 use crate::sim::json::{Value, json};
-
-/// Where pods find the token of their service account.
-const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// Namespaces that cannot be deleted.
 pub const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -22,6 +30,44 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn asked_name(metadata: &Value) -> &str {
     let (name, base) = (text(metadata, "name"), text(metadata, "generateName"));
     if !base.is_empty() && name.starts_with(base) { base } else { name }
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Judges a valid object that is about to be made.
+///
+/// # Errors
+/// `Forbidden`, and `Invalid` for labels of namespaces.
+pub fn check_create(world: &mut World, kind: Kind, object: &Value, dry_run: bool) -> Result<()> {
+    if kind == Kind::NAMESPACES {
+        return security::check_namespace(world, object, None);
+    }
+    if matches!(kind, Kind::PODS | Kind::PERSISTENTVOLUMECLAIMS) {
+        limits::check(world, kind, object)?;
+    }
+    security::check(world, kind, object)?;
+    quota::check(world, kind, object, None, dry_run)
+}
+
+/// Judges a valid object that is about to replace another.
+///
+/// # Errors
+/// As `check_create`.
+pub fn check_update(world: &mut World, kind: Kind, part: Subresource, object: &Value, old: &Value, dry_run: bool) -> Result<()> {
+    match (kind, part) {
+        (Kind::NAMESPACES, Subresource::Main) => security::check_namespace(world, object, Some(old)),
+        (Kind::PODS, Subresource::EphemeralContainers) => security::check(world, kind, object),
+        (Kind::PODS, Subresource::Resize) => quota::check(world, kind, object, Some(old), dry_run),
+        (Kind::PERSISTENTVOLUMECLAIMS, Subresource::Main) => {
+            limits::check(world, kind, object)?;
+            quota::check(world, kind, object, Some(old), dry_run)
+        }
+        (Kind::SERVICES, Subresource::Main) => quota::check(world, kind, object, Some(old), dry_run),
+        (Kind::PODS, _) | (_, Subresource::Status | Subresource::Scale | Subresource::Finalize) => Ok(()),
+        _ => security::check(world, kind, object),
+    }
 }
 
 /// Whether something may be made in a namespace.
@@ -48,7 +94,8 @@ pub fn check_namespace(world: &World, kind: Kind, namespace: &str, name: &str) -
 pub fn admit_create(world: &mut World, kind: Kind, object: &mut Value) -> Result<()> {
     match kind {
         Kind::PODS => {
-            service_account(world, object)?;
+            limits::complete(world, object);
+            account::complete(world, object)?;
             tolerations(&mut object["spec"]);
             priority(object)
         }
@@ -74,63 +121,6 @@ pub fn admit_update(world: &mut World, kind: Kind, object: &mut Value, old: &Val
         }
         Kind::SERVICES => allocate(world, object, Some(old)),
         _ => Ok(()),
-    }
-}
-
-fn service_account(world: &mut World, pod: &mut Value) -> Result<()> {
-    let namespace = text(&pod["metadata"], "namespace").to_owned();
-    let named = text(&pod["spec"], "serviceAccountName").to_owned();
-    let account = if named.is_empty() { "default".to_owned() } else { named };
-    let found = world.find(Kind::SERVICEACCOUNTS, &namespace, &account).cloned();
-    // The real server waits a moment for the account of a namespace that was just made; here it comes as soon as the controllers run.
-    if found.is_none() && account != "default" {
-        let why = format!("error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found");
-        return Err(Failure::forbidden(Kind::PODS, asked_name(&pod["metadata"]), &why));
-    }
-    let spec = &mut pod["spec"];
-    spec["serviceAccountName"] = account.as_str().into();
-    spec["serviceAccount"] = account.as_str().into();
-    let found = found.unwrap_or_default();
-    if spec["imagePullSecrets"].as_array().is_none_or(Vec::is_empty) && found["imagePullSecrets"].as_array().is_some_and(|it| !it.is_empty()) {
-        spec["imagePullSecrets"] = found["imagePullSecrets"].clone();
-    }
-    let mounts_token = spec["automountServiceAccountToken"].as_bool().or(found["automountServiceAccountToken"].as_bool()).unwrap_or(true);
-    if mounts_token {
-        mount_token(world, spec);
-    }
-    Ok(())
-}
-
-fn mount_token(world: &mut World, spec: &mut Value) {
-    let has_token = |mount: &Value| mount["mountPath"] == TOKEN_PATH;
-    let lists = ["initContainers", "containers"];
-    let lacking = |container: &Value| !container["volumeMounts"].as_array().is_some_and(|it| it.iter().any(has_token));
-    let any = lists.iter().any(|list| spec[*list].as_array().is_some_and(|it| it.iter().any(lacking)));
-    if !any {
-        return;
-    }
-    let given = spec["volumes"]
-        .as_array()
-        .and_then(|it| it.iter().filter_map(|it| it["name"].as_str()).find(|it| it.starts_with("kube-api-access-")))
-        .map(str::to_owned);
-    let name = given.clone().unwrap_or_else(|| format!("kube-api-access-{}", world.random_letters(5)));
-    for list in lists {
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            if lacking(container) {
-                let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
-                mounts.push(json!({ "name": name, "readOnly": true, "mountPath": TOKEN_PATH }));
-                container["volumeMounts"] = Value::from(mounts);
-            }
-        }
-    }
-    if given.is_none() {
-        let mut volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
-        volumes.push(json!({ "name": name, "projected": { "defaultMode": 420, "sources": [
-            { "serviceAccountToken": { "expirationSeconds": 3607, "path": "token" } },
-            { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },
-            { "downwardAPI": { "items": [{ "path": "namespace", "fieldRef": { "apiVersion": "v1", "fieldPath": "metadata.namespace" } }] } },
-        ] } }));
-        spec["volumes"] = Value::from(volumes);
     }
 }
 

@@ -239,6 +239,7 @@ impl World {
             return Err(Failure::invalid_kind(kind.group(), object["kind"].as_str().unwrap_or(kind.kind()), &name, errors));
         }
         self.warnings.extend(custom.as_ref().map_or_else(|| warn::create(kind, &object), |it| it.warnings(&object, None)));
+        admission::check_create(self, kind, &object, caller.dry_run)?;
         if self.find(kind, &namespace, &name).is_some() {
             return Err(Failure::already_exists(kind, &name));
         }
@@ -388,6 +389,7 @@ impl World {
             None if part == Subresource::Main => self.warnings.extend(warn::update(kind, &object, old)),
             _ => {}
         }
+        admission::check_update(self, kind, part, &object, old, caller.dry_run)?;
         if object == **old {
             return Ok(Arc::clone(old));
         }

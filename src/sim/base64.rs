@@ -28,6 +28,11 @@ pub fn encode_url(bytes: &[u8]) -> String {
     write(bytes, URL)
 }
 
+/// The bytes of a text as JSON has them; `None` for what is none.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
+    decode_url(&text.trim_end_matches('=').replace('+', "-").replace('/', "_"))
+}
+
 /// The bytes of a text in the form for URLs; `None` for what is none.
 pub fn decode_url(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::new();
@@ -54,6 +59,7 @@ mod tests {
         for (bytes, text) in [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")] {
             assert_eq!(encode(bytes), text);
             assert_eq!(decode_url(&encode_url(bytes)).as_deref(), Some(bytes));
+            assert_eq!(decode(text).as_deref(), Some(bytes));
         }
         assert_eq!(decode_url("a!"), None);
     }

@@ -28,6 +28,7 @@ pub mod object;
 pub mod play;
 pub mod pods;
 pub mod queue;
+mod quota;
 #[cfg(test)]
 mod recording_tests;
 pub mod replicaset;
@@ -38,6 +39,7 @@ mod set_tests;
 mod statefulset;
 pub mod template;
 pub mod template_hash;
+mod token;
 mod volume;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +107,8 @@ pub enum Controller {
     Endpoints,
     Disruption,
     Autoscaler,
+    Quota,
+    Token,
     Node,
     Volume,
     Garbage,
@@ -123,7 +127,7 @@ impl Controller {
             Self::Deployment => 8_000,
             Self::ReplicaSet => 6_000,
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
-            Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Node | Self::Volume => 10_000,
+            Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
             Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
             Self::Scheduler => 5_000,
@@ -191,6 +195,8 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
         claim::note(world, kind, object, gone);
     }
     gc::observe(world, entry);
+    quota::observe(world, entry);
+    token::observe(world, entry);
     match kind {
         Kind::DEPLOYMENTS => queue::add(world, Controller::Deployment, &Key::of(object)),
         Kind::REPLICASETS => {
@@ -359,6 +365,8 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::CronJob => cronjob::sync(world, &key),
                 Controller::Endpoints => endpoints::sync(world, &key),
                 Controller::Disruption => disruption::sync(world, &key),
+                Controller::Token => token::sync(world, &key),
+                Controller::Quota => quota::sync(world, &key),
                 Controller::Autoscaler => autoscaler::sync(world, &key),
                 Controller::Node => node::sync(world, &key),
                 Controller::Volume => volume::sync(world, &key),

@@ -50,6 +50,10 @@ impl Tokens {
         self.0.insert(token.to_owned(), identity);
     }
 
+    pub fn remove(&mut self, token: &str) {
+        self.0.remove(token);
+    }
+
     pub fn find(&self, token: &str) -> Option<&Identity> {
         self.0.get(token)
     }

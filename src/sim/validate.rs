@@ -13,6 +13,7 @@ use super::names;
 use crate::sim::json::{Map, Text, Value};
 
 mod config;
+mod limits;
 mod pod;
 mod policy;
 mod service;
@@ -197,6 +198,7 @@ fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>)
         Kind::PODDISRUPTIONBUDGETS | Kind::HORIZONTALPODAUTOSCALERS | Kind::ROLES | Kind::CLUSTERROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => {
             policy::content(errors, kind, object, old);
         }
+        Kind::LIMITRANGES | Kind::RESOURCEQUOTAS => limits::content(errors, kind, object, old),
         _ => {}
     }
 }

@@ -45,7 +45,15 @@ pub fn create(kind: Kind, object: &Value) -> Vec<String> {
     if kind == Kind::CUSTOMRESOURCEDEFINITIONS {
         warnings.extend(definition::warnings(object, None));
     }
+    warnings.extend(mountable(kind, object));
     warnings
+}
+
+/// An annotation of accounts that has a better way by now.
+fn mountable(kind: Kind, object: &Value) -> Option<String> {
+    const NAME: &str = "kubernetes.io/enforce-mountable-secrets";
+    let words = || format!("metadata.annotations[{NAME}]: deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets");
+    (kind == Kind::SERVICEACCOUNTS && !object["metadata"]["annotations"][NAME].is_null()).then(words)
 }
 
 /// What is odd about a workload whose spec is changed; nobody is warned of changes of pods.
@@ -60,6 +68,8 @@ pub fn update(kind: Kind, object: &Value, old: &Value) -> Vec<String> {
     }
     let mut warnings = if judged { of_spec("spec.template.spec", &object["spec"]["template"]["spec"]) } else { Vec::new() };
     warnings.extend(history(kind, object));
+    // Once is enough.
+    warnings.extend(mountable(kind, object).filter(|_| mountable(kind, old).is_none()));
     warnings
 }
 
@@ -73,6 +83,11 @@ fn of_spec(field: &str, spec: &Value) -> Vec<String> {
     for (at, constraint) in items(&spec["topologySpreadConstraints"]).iter().enumerate() {
         if constraint["labelSelector"].is_null() {
             warnings.push(format!("{field}.topologySpreadConstraints[{at}].labelSelector: a null labelSelector results in matching no pod"));
+        }
+    }
+    for (at, volume) in items(&spec["volumes"]).iter().enumerate() {
+        if volume["gitRepo"].is_object() {
+            warnings.push(format!("{field}.volumes[{at}].gitRepo: deprecated in v1.11, and disabled by default in v1.33+"));
         }
     }
     repeated(&mut warnings, &format!("{field}.hostAliases"), &spec["hostAliases"], "ip");

@@ -12,7 +12,7 @@ use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
 const ROOT_CA: &str = "kube-root-ca.crt";
-const ROOT_CA_TEXT: &str = include_str!("../data/ca.crt");
+pub const ROOT_CA_TEXT: &str = include_str!("../data/ca.crt");
 const ROOT_CA_ABOUT: &str = "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or \
                              kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.";
 

@@ -1,6 +1,8 @@
 //! Quantities such as `100m` and `1Gi` in the form in which the server hands them out.
 //!
-//! Not here: comparing or adding them.
+//! Not here: what they measure.
+
+use std::fmt;
 
 /// A quantity as the server's own type holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,12 @@ pub enum Format {
 /// Numbers beyond 38 digits are refused as not numeric; the server caps them.
 pub fn canonical(text: &str) -> Result<String, &'static str> {
     Quantity::parse(text).map(|quantity| quantity.to_text())
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.to_text())
+    }
 }
 
 impl Quantity {
@@ -104,6 +112,26 @@ impl Quantity {
             }
         }
         Ok(Quantity { amount: Amount::Large { value: sign * value, scale }, text: None, format })
+    }
+
+    /// The number in billionths; what is smaller is not kept anywhere.
+    pub fn nano(&self) -> i128 {
+        let (value, scale) = match self.amount {
+            Amount::Small { value, scale } => (i128::from(value), scale),
+            Amount::Large { value, scale } => (value, -scale),
+        };
+        let power = 10_i128.saturating_pow((scale - NANO).unsigned_abs());
+        if scale >= NANO { value.saturating_mul(power) } else { value / power }
+    }
+
+    /// A number of billionths.
+    pub fn of_nano(value: i128, format: Format) -> Self {
+        Self { amount: Amount::Large { value, scale: -NANO }, text: None, format }
+    }
+
+    /// The sum, in the form of the first unless that is nothing.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self::of_nano(self.nano().saturating_add(other.nano()), if self.nano() == 0 { other.format } else { self.format })
     }
 
     fn to_text(&self) -> String {

@@ -203,3 +203,26 @@ fn what_is_no_saved_cluster_of_this_form_is_refused_politely() {
     let lacking = said(&text.replacen("\"machinery\"", "\"machines\"", 1));
     assert!(lacking.contains("missing field `machinery`"), "{lacking}");
 }
+
+#[test]
+fn kinds_that_a_cluster_defines_and_their_objects_are_carried_over() {
+    let first = Trial::new();
+    let schema = json!({ "type": "object", "properties": { "spec": { "type": "object", "properties": { "size": { "type": "integer" } } } } });
+    let version = json!({ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } });
+    let names = json!({ "plural": "widgets", "singular": "widget", "kind": "Widget" });
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": { "name": "widgets.example.com" },
+        "spec": { "group": "example.com", "scope": "Namespaced", "names": names, "versions": [version] },
+    });
+    first.good("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition);
+    pass(&first, 2);
+    let widgets = "/apis/example.com/v1/namespaces/default/widgets";
+    let widget = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "a" }, "spec": { "size": 3 } });
+    let made = first.good("POST", widgets, widget);
+    let text = first.sim.saved();
+    let second = woken(&text);
+    assert_eq!(second.sim.saved(), text);
+    assert_eq!(second.good("GET", &format!("{widgets}/a"), Value::Null), made);
+    let wrong = json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": "b" }, "spec": { "size": "big" } });
+    assert_eq!(second.bad("POST", widgets, wrong).0, 422, "the schema is known");
+}

@@ -142,3 +142,123 @@ fn the_status_of_each_moment_is_what_kubectl_says_then() {
     shell.must(r#"undo("deploy/web"); wait("deploy/web", "60s"); patch("deploy/web", #{spec: #{paused: true}}); set_image("deploy/web", "web=shop/web:7"); sleep("2s")"#);
     assert_eq!(ours(), theirs());
 }
+
+/// Lines that we add to what kubectl says.
+const ADDED: [&str; 2] = ["Changed:", "Config:"];
+
+/// What two commands print, without what moves between them: ages, and the widths of columns that hold them.
+fn still(text: &str) -> Vec<String> {
+    let is_age = |word: &str| {
+        let word = word.trim_start_matches('(').trim_end_matches(')');
+        word.starts_with(|c: char| c.is_ascii_digit()) && word.ends_with(['s', 'm', 'h', 'd']) && word.chars().all(|c| c.is_ascii_digit() || "smhd".contains(c))
+    };
+    let line = |line: &str| {
+        let words = line.split_whitespace().filter(|word| !is_age(word) && !word.starts_with("(x") && *word != "over");
+        // A failing pull has one reason and the other in turn.
+        words.map(|word| word.replace("ErrImagePull", "ImagePullBackOff")).collect::<Vec<_>>().join(" ")
+    };
+    text.lines().map(line).filter(|line| !line.is_empty() && !line.starts_with("----") && !ADDED.iter().any(|added| line.starts_with(added))).collect()
+}
+
+/// Compares until the two moments agree, five times at most; gives what differs.
+fn differs(shell: &Shell, kubectl: &Kubectl, script: &str, args: &str) -> Option<String> {
+    let mut last = String::new();
+    for _ in 0..5 {
+        let (ours, theirs) = (still(&shell.must(script)).join("\n") + "\n", still(&kubectl.says(args)).join("\n") + "\n");
+        assert!(theirs.len() > 1, "kubectl {args} prints nothing");
+        if ours == theirs {
+            return None;
+        }
+        last = similar::TextDiff::from_lines(&theirs, &ours).unified_diff().context_radius(1).header("kubectl", "rollsh").to_string();
+    }
+    Some(format!("{script} and kubectl {args}:\n{last}"))
+}
+
+/// The three kinds, with the container that is given new images.
+const KINDS: [(&str, &str); 3] = [("deploy/web", "web"), ("sts/db", "db"), ("ds/agent", "agent")];
+
+/// All words about the three kinds, at one moment.
+fn compare_all(shell: &Shell, kubectl: &Kubectl, moment: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (target, _) in KINDS {
+        let mut compare = |script: String, args: String| found.extend(differs(shell, kubectl, &script, &args).map(|it| format!("{moment}: {it}")));
+        compare(format!("print(describe({target:?}))"), format!("describe {target}"));
+        compare(format!("print(status({target:?}).message)"), format!("rollout status {target} --watch=false"));
+        compare(
+            format!(
+                r#"let all = history({target:?}); let kind = #{{deploy: "deployment", sts: "statefulset", ds: "daemonset"}}[{target:?}.split("/")[0]];
+                print(`${{kind}}.apps/${{{target:?}.split("/")[1]}} `); print("REVISION  CHANGE-CAUSE"); for r in all {{ print(`${{r.revision}} ${{r.change_cause ?? "<none>"}}`) }}"#
+            ),
+            format!("rollout history {target}"),
+        );
+        let revisions = shell.must(&format!(r#"for r in history({target:?}) {{ print(r.revision) }}"#));
+        for revision in revisions.lines() {
+            compare(format!("print(history({target:?}, {revision}))"), format!("rollout history {target} --revision={revision}"));
+        }
+    }
+    for kinds in ["deploy,rs,sts,ds,pods", "controllerrevisions"] {
+        for (option, flag) in [("", ""), ("wide: true", " -o wide")] {
+            let script = format!("print(get({kinds:?}, #{{{option}}}))");
+            found.extend(differs(shell, kubectl, &script, &format!("get {kinds}{flag}")).map(|it| format!("{moment}: {it}")));
+        }
+    }
+    found
+}
+
+/// The parity table: three kinds at five moments, in what kubectl says of them.
+#[test]
+fn all_words_about_all_three_kinds_are_kubectls_at_every_moment() {
+    let Some((shell, kubectl)) = both() else { return };
+    let set_all = |tag: &str| {
+        for (target, container) in KINDS {
+            shell.must(&format!(r#"set_image({target:?}, "{container}=shop/{container}:{tag}", #{{change_cause: "{container} {tag}"}})"#));
+        }
+    };
+    let settle = || {
+        shell.must(
+            r#"wait(["deploy/web", "sts/db", "ds/agent"], "120s");
+            for n in 0..80 { if get("pods").len() == status("deploy/web").desired + status("sts/db").desired + status("ds/agent").desired { break; } sleep("250ms"); }"#,
+        );
+    };
+    let mut found = Vec::new();
+    settle();
+    found.extend(compare_all(&shell, &kubectl, "settled"));
+    set_all("7-neverready");
+    shell.must(r#"sleep("4s")"#);
+    found.extend(compare_all(&shell, &kubectl, "midway"));
+    set_all("8-badpull");
+    // The StatefulSet waits for the pod of before.
+    shell.must(r#"sleep("1s"); unstick("sts/db"); sleep("4s")"#);
+    found.extend(compare_all(&shell, &kubectl, "stuck"));
+    // We undo, as far back as it takes.
+    shell.must(
+        r#"undo("deploy/web", #{to: "last_good"}); undo("sts/db", #{to: "last_good"}); undo("ds/agent", #{to: "last_good"}); sleep("1s"); unstick("sts/db")"#,
+    );
+    settle();
+    found.extend(compare_all(&shell, &kubectl, "after our undo"));
+    // kubectl goes where our undo would go, from what we undid.
+    let image = |target: &str| shell.must(&format!("print(status({target:?}).images.values()[0])"));
+    for (target, _) in KINDS {
+        let diff = shell.must(&format!(r#"print(undo({target:?}, #{{dry_run: true}}).diff)"#));
+        kubectl.says(&format!("rollout undo {target}"));
+        assert!(diff.contains(&format!("+      - image: {}", image(target))) || diff.contains(&format!("image: {}", image(target))), "{target}: {diff}");
+    }
+    shell.must(r#"sleep("3s")"#);
+    found.extend(compare_all(&shell, &kubectl, "after kubectl's undo"));
+    for (target, container) in KINDS {
+        kubectl.says(&format!("rollout undo {target} --to-revision=1"));
+        kubectl.says(&format!("set image {target} {container}=shop/{container}:9"));
+        kubectl.says(&format!("rollout restart {target}"));
+    }
+    shell.must(r#"sleep("1s"); unstick("sts/db")"#);
+    settle();
+    found.extend(compare_all(&shell, &kubectl, "after kubectl's changes"));
+    // And we go where kubectl would, from what it wrote.
+    for (target, container) in KINDS {
+        shell.must(&format!("undo({target:?})"));
+        assert_eq!(image(target), format!("shop/{container}:9\n"), "{target}: the one before the restart");
+    }
+    settle();
+    found.extend(compare_all(&shell, &kubectl, "after both"));
+    assert!(found.is_empty(), "{} differences\n{}", found.len(), found.join("\n"));
+}

@@ -172,7 +172,15 @@ impl Cluster {
                     (token, whole) = (None, true);
                     continue;
                 }
-                other => other.map_err(|(failure, tries)| failure.into_error(self, &subject, tries))?,
+                other => other.map_err(|(failure, tries)| {
+                    let is_bad = failure.code() == Some(400);
+                    let error = failure.into_error(self, &subject, tries);
+                    let selectors = [("label", selection.labels().map(str::to_owned)), ("field", selection.fields())];
+                    selectors.into_iter().filter(|_| is_bad).fold(error, |error, (word, selector)| match selector {
+                        Some(selector) => error.hint(format!("the {word} selector was {selector:?}")),
+                        None => error,
+                    })
+                })?,
             };
             let answer = super::request::parse(&answer).map_err(|failure| failure.into_error(self, &subject, 1))?;
             token = answer["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);

@@ -176,7 +176,9 @@ impl<'a> Call<'a> {
                 Target::new(resource, handle.namespace.as_deref(), &handle.name)
             }
             None => {
-                let text = text(arg).ok_or_else(|| Error::usage(format!("{} is not a target", arg.type_name())))?;
+                let text = text(arg).ok_or_else(|| {
+                    Error::usage(format!("{} is not a target", described(arg))).hint("write kind/name or namespace/kind/name, as in \"deploy/web\"")
+                })?;
                 let written = Written::parse(&text)?;
                 Target::new(&self.resource(written.kind)?, written.namespace, written.name)
             }
@@ -226,7 +228,12 @@ impl Closure<'_> {
     pub fn call_with(&self, arg: Dynamic) -> Result<Dynamic, Box<EvalAltResult>> {
         let result = self.call(vec![arg]);
         match &result {
-            Err(error) if is_missing(error, self.function.fn_name()) => self.call(Vec::new()),
+            Err(error) if is_missing(error, self.function.fn_name()) => match self.call(Vec::new()) {
+                Err(error) if is_missing(&error, self.function.fn_name()) => {
+                    Err(Error::usage("the closure must take one parameter, or none").hint("write |it| ..., or || ...").into())
+                }
+                result => result,
+            },
             _ => result,
         }
     }

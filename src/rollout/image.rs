@@ -26,10 +26,8 @@ pub fn set_image(workload: &Workload, images: &[(String, String)], change_cause:
         if container != "*" {
             containers::must_exist(workload, container)?;
         }
-        if image.is_empty() || image.contains(char::is_whitespace) {
-            return Err(Error::invalid(format!("{image:?} is no image for container {container:?}"))
-                .hint("an image is REPOSITORY:TAG or REPOSITORY@DIGEST")
-                .target(workload.target()));
+        if !is_reference(image) {
+            return Err(Error::invalid(format!("{image:?} is no image for container {container:?}")).hint(IMAGE).target(workload.target()));
         }
     }
     let change = containers::change("set_image", workload, "image updated", |container| {
@@ -37,6 +35,49 @@ pub fn set_image(workload: &Workload, images: &[(String, String)], change_cause:
         Ok(wanted.filter(|(_, image)| container["image"] != image.as_str()).map(|(_, image)| json!({"image": image})))
     })?;
     Ok(change.with_cause(change_cause))
+}
+
+const IMAGE: &str = "an image is REPOSITORY:TAG or REPOSITORY@DIGEST, the repository in lower case";
+
+/// Whether a kubelet could make anything of it: what this refuses ends as InvalidImageName.
+///
+/// # Source
+/// The grammar of `github.com/distribution/reference`, which the kubelet parses images with.
+fn is_reference(image: &str) -> bool {
+    let (named, digest) = image.split_once('@').map_or((image, None), |(named, digest)| (named, Some(digest)));
+    let is_digest = |digest: &str| {
+        digest.split_once(':').is_some_and(|(algorithm, hex)| {
+            algorithm.starts_with(|c: char| c.is_ascii_alphabetic()) && hex.len() >= 32 && hex.chars().all(|c| c.is_ascii_hexdigit())
+        })
+    };
+    let slash = named.rfind('/').map_or(0, |at| at + 1);
+    let (repository, tag) = match named[slash..].find(':') {
+        Some(at) => (&named[..slash + at], Some(&named[slash + at + 1..])),
+        None => (named, None),
+    };
+    let is_tag = |tag: &str| {
+        let starts = tag.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        starts && tag.len() <= 128 && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+    };
+    let path = match repository.split_once('/') {
+        // A first part that looks like a host is one, and a host may have capitals and a port.
+        Some((host, path)) if host.contains(['.', ':']) || host == "localhost" || host.contains(|c: char| c.is_ascii_uppercase()) => {
+            if !host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']')) {
+                return false;
+            }
+            path
+        }
+        _ => repository,
+    };
+    digest.is_none_or(is_digest) && tag.is_none_or(is_tag) && path.split('/').all(is_component)
+}
+
+/// Lower-case letters and digits, with one dot, one or two underscores or any hyphens between them.
+fn is_component(part: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let ends = part.starts_with(is_word) && part.ends_with(is_word);
+    let between = part.split(is_word).filter(|between| !between.is_empty());
+    ends && between.into_iter().all(|it| matches!(it, "." | "_" | "__") || it.chars().all(|c| c == '-'))
 }
 
 #[cfg(test)]
@@ -89,6 +130,46 @@ mod tests {
     }
 
     #[test]
+    fn what_a_kubelet_can_make_nothing_of_is_no_image() {
+        let digest = format!("shop/web@sha256:{}", "a".repeat(64));
+        for good in [
+            "a",
+            "nginx:1.27",
+            "shop/web",
+            "localhost/web",
+            "localhost:5000/web:2",
+            "registry.example.com:5000/team/a_b--c/web.x:v1.2_3-rc",
+            "REGISTRY.example/web",
+            "Host/web",
+            "[::1]:5000/web",
+            &digest,
+            &format!("{}:2@{}", "shop/web", &digest[9..]),
+        ] {
+            assert!(is_reference(good), "{good}");
+        }
+        for bad in [
+            "",
+            "Web",
+            "shop/Web:1",
+            "a b",
+            "shop//web",
+            "/web",
+            "web/",
+            "web:",
+            "web:a:b",
+            "web@sha256:1",
+            "web@",
+            "a..b",
+            "-web",
+            "we$b",
+            "web:-1",
+            "h_o.x/web",
+        ] {
+            assert!(!is_reference(bad), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_same_image_is_nothing_to_do() {
         assert_eq!(set(&[("web", "shop/web:1"), ("migrate", "shop/web:1")], Some("why")).expect("nothing").request, Request::Nothing);
     }
@@ -98,8 +179,8 @@ mod tests {
         for (images, message, hint) in [
             (&[("zz", "a:1")][..], "unable to find container named \"zz\" in deployment/web", "its containers: migrate, web, proxy"),
             (&[], "at least one image update is required", "write it as \"container=image\""),
-            (&[("web", "a b")], "\"a b\" is no image for container \"web\"", "an image is REPOSITORY:TAG or REPOSITORY@DIGEST"),
-            (&[("web", "")], "\"\" is no image for container \"web\"", "an image is REPOSITORY:TAG or REPOSITORY@DIGEST"),
+            (&[("web", "a b")], "\"a b\" is no image for container \"web\"", IMAGE),
+            (&[("web", "")], "\"\" is no image for container \"web\"", IMAGE),
         ] {
             let error = set(images, None).expect_err("refused");
             assert_eq!((error.kind().name(), error.message(), error.hints()[0].as_str()), ("invalid", message, hint));

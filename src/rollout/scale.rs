@@ -21,6 +21,13 @@ pub fn scale(target: &Target, object: &Value, replicas: i64) -> Result<Change> {
             .hint("a DaemonSet runs one pod on each node that its template fits; Deployments, StatefulSets and ReplicaSets can be scaled")
             .target(target));
     }
+    // Of the kinds that every cluster has these scale; of others the server knows.
+    let built_in = ["", "apps", "batch", "autoscaling", "policy"].contains(&target.resource.group.as_ref());
+    if built_in && !["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"].contains(&target.resource.kind.as_ref()) {
+        return Err(Error::invalid(format!("{target} has no replicas"))
+            .hint("Deployments, StatefulSets, ReplicaSets and ReplicationControllers can be scaled, and custom resources that have a scale")
+            .target(target));
+    }
     let request = if object["spec"]["replicas"] == replicas { Request::Nothing } else { Request::Scale { replicas } };
     let mut change = Change::new("scale", target.clone(), object, request, "scaled");
     if !change.does_nothing() {

@@ -82,6 +82,10 @@ impl Session {
         let diff = diff::of_change(&change.before, &after);
         let changed = !diff.is_empty();
         let mut said = change.done.clone();
+        // The server may drop all that a patch says.
+        if !changed && change.verb == "patch" && change.request != Request::Nothing {
+            said.push_str(" (no change)");
+        }
         if dry_run && change.request != Request::Nothing {
             said.push_str(" (server dry run)");
         }

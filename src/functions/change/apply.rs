@@ -176,6 +176,9 @@ fn manifest_target(call: &Call, place: &str, manifest: &Value) -> Result<Target,
 }
 
 fn read_manifests(call: &Call, source: &str, what: &str) -> Result<Vec<manifest::Manifest>> {
+    if source.trim().is_empty() {
+        return Err(Error::usage(format!("nothing to {what}: the source is empty")).hint("a file, a directory, or YAML text"));
+    }
     if is_text(source) {
         return manifest::parse("the given text", source);
     }

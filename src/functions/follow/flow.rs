@@ -162,7 +162,8 @@ pub const CONFIRM: Function = Function {
     summary: "Asks the user a yes-or-no question; anything but yes is the error denied.",
     details: "--yes answers yes; without a terminal and without --yes it is an error.",
     errors: &[ErrorKind::Denied],
-    examples: &[],
+    // Tests answer as --yes does.
+    examples: &[Example { script: r#"confirm("restart the shop?"); print(restart("deploy/web").changed)"#, prints: "true\n" }],
     source: "",
     body: Body::Flow(|call| {
         let text = call.text("text").unwrap_or_default();

@@ -46,6 +46,10 @@ pub const WAIT: Function = Function {
     examples: &[
         Example { script: r#"set_image("deploy/web", "web=shop/web:4"); print(wait("deploy/web").outcome)"#, prints: "complete\n" },
         Example {
+            script: r#"try { wait("deploy/web", #{fail_if: |s| s.ready < 4}) } catch (e) { print(`${e.kind} ${e.outcome.reason}`) }"#,
+            prints: "failed fail_if\n",
+        },
+        Example {
             script: r#"set_image("deploy/web", "web=shop/web:4-crash"); try { wait("deploy/web", "5m") } catch (e) { print(`${e.kind}: ${e.outcome.status.doomed[0].reason}`) }"#,
             prints: "failed: CrashLoopBackOff\n",
         },
@@ -120,7 +124,12 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
         let ended = match next {
             Next::Verdict(index, verdict) => {
                 let judged = judge(index, &following[index], &verdict.status)?;
-                match verdict.ending.or(judged) {
+                // A condition that holds outweighs completeness; any other ending tells more than the condition.
+                let ended = match (verdict.ending, judged) {
+                    (Some((Ending::Complete, ..)), Some(judged)) if judged.0 == Ending::Failed => Some(judged),
+                    (ending, judged) => ending.or(judged),
+                };
+                match ended {
                     Some((ending, reason, message)) => vec![(index, verdict.status, ending, reason, message)],
                     None => continue,
                 }

@@ -57,6 +57,11 @@ fn logs(call: &Call) -> Answer {
         }
         return follow(call, &cluster, &target, &options);
     }
+    if options.tail.is_some_and(|tail| tail < -1) {
+        return Err(Error::usage(format!("option \"tail\" of logs must be a number of lines, not {}", options.tail.unwrap_or_default()))
+            .hint("-1 means all")
+            .into());
+    }
     let namespace = target.namespace.clone().unwrap_or_default();
     if target.resource == POD {
         return Ok(call.wait(async { cluster.logs(&namespace, &target.name, &options).await })?.into());
@@ -67,13 +72,19 @@ fn logs(call: &Call) -> Answer {
     pods.sort();
     let text = call.wait(async {
         let mut text = String::new();
+        // When no pod has a log, the first refusal tells why.
+        let (mut told, mut refused) = (false, None);
         for pod in &pods {
             let log = match cluster.logs(&namespace, pod, &options).await {
                 Ok(log) => log,
                 // A container that never started has no log; the other pods' logs are still wanted. A pod may be gone since.
-                Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) && pods.len() > 1 => continue,
+                Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::NotFound) && pods.len() > 1 => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
+            told = true;
             for line in log.lines() {
                 if pods.len() > 1 {
                     text.push_str(&format!("[{pod}] "));
@@ -82,7 +93,10 @@ fn logs(call: &Call) -> Answer {
                 text.push('\n');
             }
         }
-        Ok(text)
+        match refused {
+            Some(error) if !told => Err(error),
+            _ => Ok(text),
+        }
     })?;
     Ok(text.into())
 }

@@ -1,7 +1,7 @@
 //! Revisions: `history` and `diff`.
 
 use rhai::{Dynamic, EvalAltResult};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{READ_ERRORS, TARGET};
 use crate::error::{Error, Result};
@@ -13,7 +13,8 @@ use crate::functions::value::shape;
 use crate::render::screen::Text;
 use crate::render::{account, describe, diff};
 use crate::rollout::history::Revision;
-use crate::rollout::workload::Snapshot;
+use crate::rollout::object::result_name;
+use crate::rollout::workload::{Kind as WorkloadKind, Snapshot};
 use crate::rollout::{config, history, template};
 
 pub const HISTORY: Function = Function {
@@ -53,7 +54,7 @@ fn get_history(call: &Call) -> Answer {
         let mut found = [history::revision(&snapshot, number, now)?];
         with_config(call, &snapshot, &mut found)?;
         let [revision] = found;
-        let mut text = format!("{target} with revision #{number}\n{}", describe::pod_template(&revision.template));
+        let mut text = format!("{} with revision #{number}\n{}", result_name(&target), describe::pod_template(&as_kubectl_prints(&snapshot, &revision)));
         for change in &revision.changes {
             text.push_str(&format!("Changed:\t{change}\n"));
         }
@@ -66,6 +67,15 @@ fn get_history(call: &Call) -> Answer {
     with_config(call, &snapshot, &mut revisions)?;
     let table = account::history(&revisions);
     Ok(with_tables(call.session, Dynamic::from_array(revisions.iter().map(shape).collect()), vec![block(table)]))
+}
+
+/// kubectl shows a Deployment's change cause as if it were an annotation of the template.
+fn as_kubectl_prints(snapshot: &Snapshot, revision: &Revision) -> Value {
+    let mut template = revision.template.clone();
+    if let Some(cause) = revision.change_cause.as_ref().filter(|_| snapshot.workload.kind() == WorkloadKind::Deployment) {
+        json_patch::merge(&mut template, &json!({"metadata": {"annotations": {history::CHANGE_CAUSE: cause}}}));
+    }
+    template
 }
 
 /// Looks at what the revisions' templates refer to; asks nothing where they refer to nothing.

@@ -121,6 +121,73 @@ fn bad_rollouts_are_found_with_their_reasons() {
 }
 
 #[test]
+fn a_bad_release_is_taken_back_and_a_good_one_kept() {
+    let args = ["--target", "deploy/web", "--image", "web=shop/web:4", "--timeout", "2m"];
+    check("conditional_rollback.rhai", &args, 0, &["kept: deploy/web runs web=shop/web:4, 3 of 3 ready"], BOTH, "shop/web:4 shop/db:16\n");
+    let args = ["--target", "deploy/web", "--image", "web=shop/web:4-crash", "--timeout", "2m"];
+    check("conditional_rollback.rhai", &args, 6, &["failed: ", "taken back: deploy/web runs web=shop/web:3"], BOTH, "shop/web:3 shop/db:16\n");
+}
+
+#[test]
+fn the_tour_comes_to_its_end() {
+    check("tour.rhai", &[], 0, &["the old pods still serve", "3 of 3 ready on shop/web:4"], BOTH, "shop/web:4 shop/db:16\n");
+}
+
+#[test]
+fn a_namespace_in_trouble_is_watched_on_a_real_cluster_too() {
+    let text = script("watch_namespace.rhai");
+    let Some(shell) = Shell::real() else { return common::skipped() };
+    shell.must(r#"set_image("deploy/web", "web=shop/web:4-crash")"#);
+    let ran = shell.run_with(&text, &["--during", "25s", "--every", "1s"]);
+    assert_eq!(code(&ran), 5, "{}", ran.out);
+    assert!(ran.out.contains("deployment/web progressing: ") && ran.out.contains("CrashLoopBackOff]"), "{}", ran.out);
+}
+
+#[test]
+fn every_script_has_help_and_refuses_what_it_does_not_know() {
+    let scripts = ["canary_statefulset", "conditional_rollback", "find_bad_rollouts", "release_train", "restart_in_order", "tour", "watch_namespace"];
+    let shell = Shell::simulated(0);
+    for name in scripts {
+        let text = script(&format!("{name}.rhai"));
+        let help = shell.run_with(&text, &["--help"]);
+        assert_eq!((code(&help), help.err.as_str()), (0, ""), "{name}");
+        for part in ["usage: ", &format!("{name}.rhai"), "Exit codes: 0 "] {
+            assert!(help.out.contains(part), "{name} --help has no {part:?}:\n{}", help.out);
+        }
+        let summary = text.lines().nth(1).expect("a header").trim_start_matches("// ");
+        let first = help.out.lines().next().expect("a line").trim_end_matches('.');
+        assert!(summary.starts_with(first), "{name}: {summary:?} and {first:?}");
+        let unknown = shell.run_with(&text, &["--colour", "green"]);
+        assert_eq!((code(&unknown), unknown.out.as_str()), (2, ""), "{name}");
+        assert!(unknown.err.contains("there is no --colour") && unknown.err.contains("usage: "), "{name}: {}", unknown.err);
+    }
+    for (name, args) in [
+        ("canary_statefulset", &["--target", "sts/db"][..]),
+        ("canary_statefulset", &["--target", "sts/db", "--image", "db=a:1", "--prom", "http://x"]),
+        ("conditional_rollback", &["--image", "web=a:1"]),
+        ("find_bad_rollouts", &["--older", "soon"]),
+        ("release_train", &["deploy/web"]),
+        ("restart_in_order", &[]),
+        ("watch_namespace", &["--during", "5x"]),
+    ] {
+        let ran = shell.run_with(&script(&format!("{name}.rhai")), args);
+        assert_eq!(code(&ran), 2, "{name} {args:?}: {}", ran.err);
+    }
+    assert_eq!(shell.must(BOTH), "shop/web:3 shop/db:16\n", "nothing was changed");
+}
+
+#[test]
+fn durations_of_arguments_are_read_as_those_of_options() {
+    let shell = Shell::simulated(0);
+    let read = r#"import "std/arguments" as arguments; for d in ["90s", "1h30m", "2d", "45", 7] { print(arguments::seconds(d, "")) }"#;
+    assert_eq!(shell.must(read), "90\n5400\n172800\n45\n7\n");
+    for bad in ["", "5x", "m", "1h30", "-5s"] {
+        let ran = shell.run(&format!(r#"import "std/arguments" as arguments; print(arguments::seconds({bad:?}, ""))"#));
+        assert_eq!((code(&ran), ran.out.as_str()), (2, ""), "{bad:?}");
+    }
+}
+
+#[test]
 fn every_script_checks_and_says_what_it_is_for() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let shell = Shell::simulated(0);

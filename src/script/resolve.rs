@@ -11,7 +11,7 @@ use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Share
 use crate::error::{Error, file_reason};
 
 /// The modules that ship inside the program.
-const STANDARD: &[(&str, &str)] = &[("std/canary", include_str!("../../stdlib/canary.rhai"))];
+const STANDARD: &[(&str, &str)] = &[("std/arguments", include_str!("../../stdlib/arguments.rhai")), ("std/canary", include_str!("../../stdlib/canary.rhai"))];
 
 /// Resolves modules of the standard library.
 #[derive(Default)]

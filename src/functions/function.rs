@@ -147,6 +147,7 @@ impl Function {
 
     /// Whether it can change or delete something.
     pub fn changes(&self) -> bool {
-        matches!(self.body, Body::Change(_))
+        // Those that make several changes, or choose what to change while they run, take the same conditions.
+        matches!(self.body, Body::Change(_)) || self.options.iter().any(|option| option.name == "if_generation")
     }
 }

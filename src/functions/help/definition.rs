@@ -90,7 +90,7 @@ mod tests {
         let text = file(crate::functions::all());
         for line in [
             "fn undo(target: ?) -> Map;",
-            "fn undo(target: ?, revision: ?) -> Map;",
+            "fn undo(target: ?, revision: int) -> Map;",
             "module sim {",
             "fn advance(duration: ?) -> ();",
             "fn sleep(duration: ?) -> ();",

@@ -28,6 +28,7 @@ pub fn one(group: &Group, function: &Function) -> Value {
         "examples": function.examples.iter().map(|it| json!({ "script": it.script, "prints": it.prints })).collect::<Value>(),
         "like": function.source,
         "access": match function.body {
+            _ if function.changes() => "change",
             Body::Read(_) => "read",
             Body::Change(_) => "change",
             Body::Flow(_) => "flow",

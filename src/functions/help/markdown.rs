@@ -75,7 +75,7 @@ mod tests {
     fn a_section_tells_all_and_a_bar_does_not_break_its_tables() {
         let function = crate::functions::find("wait").expect("there");
         let text = section(function);
-        assert!(text.starts_with("### `wait(target, [options])`"), "{text}");
+        assert!(text.starts_with("### `wait(targets, [timeout], [options])`"), "{text}");
         assert!(text.contains("| `fail_if` | a closure |"), "{text}");
         let broken: Vec<&str> = text.lines().filter(|line| line.starts_with("| ") && line.replace("\\|", "").matches('|').count() > 4).collect();
         assert!(broken.is_empty(), "{broken:?}");

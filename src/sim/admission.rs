@@ -4,9 +4,10 @@
 //! Objects are completed first and judged when they are valid, as the real server's mutating and validating admission do.
 //!
 //! # Source
-//! kubernetes 1.36.3 `plugin/pkg/admission/{namespace/lifecycle,serviceaccount,defaulttolerationseconds,priority}`, `pkg/registry/core/service`.
+//! kubernetes 1.36.3 `plugin/pkg/admission/{namespace/lifecycle,serviceaccount,defaulttolerationseconds}`, `pkg/registry/core/service`.
 
 mod account;
+mod class;
 mod limits;
 pub mod quota;
 mod security;
@@ -97,7 +98,13 @@ pub fn admit_create(world: &mut World, kind: Kind, object: &mut Value) -> Result
             limits::complete(world, object);
             account::complete(world, object)?;
             tolerations(&mut object["spec"]);
-            priority(object)
+            class::priority(world, object)?;
+            class::runtime(world, object)
+        }
+        Kind::PRIORITYCLASSES => class::one_default_priority(world, object),
+        Kind::PERSISTENTVOLUMECLAIMS => {
+            class::default_storage(world, object);
+            Ok(())
         }
         Kind::SERVICES => allocate(world, object, None),
         _ => Ok(()),
@@ -119,6 +126,7 @@ pub fn admit_update(world: &mut World, kind: Kind, object: &mut Value, old: &Val
             }
             Ok(())
         }
+        Kind::PRIORITYCLASSES => class::one_default_priority(world, object),
         Kind::SERVICES => allocate(world, object, Some(old)),
         _ => Ok(()),
     }
@@ -137,24 +145,6 @@ fn tolerations(spec: &mut Value) {
         }
     }
     spec["tolerations"] = Value::from(list);
-}
-
-fn priority(pod: &mut Value) -> Result<()> {
-    let spec = &mut pod["spec"];
-    let value = match text(spec, "priorityClassName") {
-        "" => 0,
-        "system-cluster-critical" => 2_000_000_000,
-        "system-node-critical" => 2_000_001_000,
-        other => {
-            let why = format!("no PriorityClass with name {other} was found");
-            return Err(Failure::forbidden(Kind::PODS, asked_name(&pod["metadata"]), &why));
-        }
-    };
-    spec["priority"] = value.into();
-    if spec["preemptionPolicy"].is_null() {
-        spec["preemptionPolicy"] = "PreemptLowerPriority".into();
-    }
-    Ok(())
 }
 
 /// Gives a Service its address in the cluster, and its ports on the nodes.

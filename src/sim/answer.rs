@@ -14,10 +14,12 @@ use super::discovery;
 use super::failure::{Failure, Result};
 use super::fault;
 use super::follow::Follow;
+use super::health;
 use super::identity::Identity;
 use super::kinds::Kind;
 use super::list::{self, ListOptions, parse_version};
 use super::negotiate::{self, Form};
+use super::metrics;
 use super::openapi;
 use super::route::{Place, Query, Route, route};
 use super::shape::{Include, Shaper};
@@ -26,6 +28,7 @@ use super::world::{Sim, World};
 use crate::sim::json::{Value, json};
 
 mod authorize;
+mod documents;
 mod parts;
 mod reviews;
 mod steer;
@@ -41,6 +44,8 @@ pub struct Asked {
     pub accept: String,
     pub content_type: String,
     pub user_agent: String,
+    /// The versions of an answer that the client has already.
+    pub if_none_match: String,
     /// The token that the client shows.
     pub bearer: Option<String>,
     /// Who is at the other end of the connection; in one process, whoever it likes to be.
@@ -70,6 +75,7 @@ impl Asked {
             accept: accept.join(","),
             content_type: header(header::CONTENT_TYPE),
             user_agent: header(header::USER_AGENT),
+            if_none_match: header(header::IF_NONE_MATCH),
             bearer: bearer(&header(header::AUTHORIZATION)),
             identity: head.extensions.get::<Identity>().cloned().unwrap_or_else(Identity::administrator),
             impersonated: Impersonated {
@@ -110,6 +116,8 @@ fn authenticate(world: &World, asked: &mut Asked) -> Result<()> {
 /// What a request comes to, before it is written.
 enum Answer {
     Bytes { code: StatusCode, content_type: &'static str, bytes: Bytes },
+    /// With headers of its own, which a client's cache goes by.
+    Document { code: StatusCode, content_type: &'static str, bytes: Bytes, headers: Vec<(header::HeaderName, String)> },
     Stream(Box<Watch>),
     Log(Box<Follow>),
 }
@@ -125,7 +133,7 @@ impl Answer {
 
     fn code(&self) -> u16 {
         match self {
-            Self::Bytes { code, .. } => code.as_u16(),
+            Self::Bytes { code, .. } | Self::Document { code, .. } => code.as_u16(),
             Self::Stream(_) | Self::Log(_) => 200,
         }
     }
@@ -136,8 +144,14 @@ impl Answer {
 }
 
 fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Response<Body> {
+    let whole = |bytes| Body::whole(if bodiless { Bytes::new() } else { bytes });
+    let mut own = Vec::new();
     let (code, content_type, body) = match answer {
-        Answer::Bytes { code, content_type, bytes } => (code, content_type, Body::whole(if bodiless { Bytes::new() } else { bytes })),
+        Answer::Bytes { code, content_type, bytes } => (code, content_type, whole(bytes)),
+        Answer::Document { code, content_type, bytes, headers } => {
+            own = headers;
+            (code, content_type, whole(bytes))
+        }
         Answer::Stream(watch) => (StatusCode::OK, "application/json", Body::watch(*watch)),
         Answer::Log(follow) => (StatusCode::OK, "text/plain", Body::follow(*follow)),
     };
@@ -146,8 +160,10 @@ fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Respon
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
-    if content_type == negotiate::AGGREGATED {
-        headers.insert(header::VARY, header::HeaderValue::from_static("Accept"));
+    for (name, value) in own {
+        if let Ok(value) = header::HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
     }
     let mut told = std::collections::BTreeSet::new();
     for warning in warnings.iter().filter(|it| told.insert(it.as_str())) {
@@ -263,35 +279,53 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
     if let Route::Place(place) = route {
         return at_place(sim, world, asked, &place, watched);
     }
-    let any_method = matches!(route, Route::NoResource | Route::NoPart { .. } | Route::Nothing | Route::Health | Route::Groups);
+    let any_method = matches!(route, Route::NoResource | Route::NoPart { .. } | Route::Nothing | Route::Health { .. } | Route::Groups);
     if !asked.is_read() && !any_method {
         return Err(Failure::not_allowed());
     }
     let plain = |value: Value| Ok(Answer::ok(negotiate::write(&value, Form { shape: negotiate::Shape::Object, ..asked.form()? })));
     let aggregated = |core: bool| {
         let (bytes, _) = negotiate::write(&discovery::aggregated(world, core), Form::default());
-        Ok(Answer::ok((bytes, negotiate::AGGREGATED)))
+        Ok(documents::aggregated(asked, bytes))
     };
+    let raw = |content_type, text: String| Ok(Answer::Bytes { code: StatusCode::OK, content_type, bytes: text.into() });
+    let missing = || Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n"));
     match route {
         Route::Place(_) | Route::NoResource | Route::Steer(_) => Err(Failure::no_such_path()),
         Route::NoPart { kind, name } => {
             world.warnings.extend(world.customs.get(kind).and_then(|it| it.deprecation.clone()));
             Err(Failure::not_found(kind, &name))
         }
-        Route::Nothing => Ok(Answer::text(StatusCode::NOT_FOUND, "404 page not found\n")),
-        Route::Paths => plain(discovery::paths(world)),
-        Route::Version => plain(discovery::version()),
-        Route::Health => Ok(Answer::text(StatusCode::OK, if asked.query.get("verbose").is_some() { "[+]ping ok\nhealthz check passed\n" } else { "ok" })),
+        Route::Nothing => missing(),
+        // Whoever asks, this is indented.
+        Route::Paths => raw("application/json", negotiate::pretty(&discovery::paths(world))),
+        Route::Version => raw("application/json", discovery::version()),
+        Route::Health { endpoint, check } => match health::answer(endpoint, &check, &asked.query) {
+            Some(text) => Ok(Answer::text(StatusCode::OK, text)),
+            None => missing(),
+        },
+        Route::Metrics => raw(metrics::MEDIA, metrics::text(world)),
+        Route::Issuer => raw("application/json", documents::issuer()),
+        Route::Keys => raw("application/jwk-set+json", documents::keys()),
         Route::CoreVersions if negotiate::wants_aggregated(&asked.accept) => aggregated(true),
         Route::Groups if negotiate::wants_aggregated(&asked.accept) => aggregated(false),
         Route::CoreVersions => plain(discovery::core_versions()),
         Route::Groups => plain(discovery::groups(world)),
         Route::Group(group) => plain(discovery::group(world, &group)),
         Route::Resources { group, version } => plain(discovery::resources(world, &group, &version)),
-        Route::OpenApi => plain(openapi::index(world)),
-        Route::OpenApiDocument { group, version } => plain(openapi::document(world, &group, &version)),
-        // It is served as protobuf only, and protobuf is not spoken here; JSON is refused by the real server too.
-        Route::OpenApiV2 => Err(Failure::not_acceptable("the simulated cluster does not serve /openapi/v2; use /openapi/v3")),
+        // The real server forgets to say that it is JSON.
+        Route::OpenApi => raw("text/plain; charset=utf-8", openapi::index(world).to_string()),
+        Route::OpenApiDocument(path) => {
+            asked.form()?;
+            match openapi::document(world, &path) {
+                Some(document) => Ok(documents::openapi(asked, &document)),
+                None => missing(),
+            }
+        }
+        Route::OpenApiV2 => {
+            asked.form()?;
+            Ok(documents::openapi(asked, &openapi::version_2()))
+        }
     }
 }
 

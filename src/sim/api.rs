@@ -53,6 +53,8 @@ pub enum Subresource {
     EphemeralContainers,
     /// Namespaces: the finalizers of the spec.
     Finalize,
+    /// Certificate requests: whether they are granted.
+    Approval,
 }
 
 impl Subresource {
@@ -65,6 +67,7 @@ impl Subresource {
             Subresource::Resize => "resize",
             Subresource::EphemeralContainers => "ephemeralcontainers",
             Subresource::Finalize => "finalize",
+            Subresource::Approval => "approval",
         }
     }
 }
@@ -232,6 +235,14 @@ impl World {
             }
             None => {
                 strategy::prepare_create(kind, &mut object, &now);
+                if kind == Kind::CERTIFICATESIGNINGREQUESTS {
+                    // Who asks is not for the request to say.
+                    object["spec"]["username"] = caller.user.as_str().into();
+                    object["spec"]["groups"] = json!(caller.groups);
+                    for field in ["uid", "extra"] {
+                        object["spec"].as_object_mut().and_then(|it| it.remove(field));
+                    }
+                }
                 validate::create(kind, &object)
             }
         };

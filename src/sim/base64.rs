@@ -30,7 +30,13 @@ pub fn encode_url(bytes: &[u8]) -> String {
 
 /// The bytes of a text as JSON has them; `None` for what is none.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
-    decode_url(&text.trim_end_matches('=').replace('+', "-").replace('/', "_"))
+    let in_urls = |c: char| match c {
+        '+' => '-',
+        '/' => '_',
+        c => c,
+    };
+    let text: String = text.trim_end_matches('=').chars().filter(|c| !c.is_ascii_whitespace()).map(in_urls).collect();
+    decode_url(&text)
 }
 
 /// The bytes of a text in the form for URLs; `None` for what is none.

@@ -10,6 +10,7 @@ use super::kinds::Kind;
 use crate::sim::json::{Value, json};
 
 mod pod;
+mod registry;
 
 /// Sets `object[key]` where it is absent.
 fn fill(object: &mut Value, key: &str, value: impl Into<Value>) {
@@ -118,7 +119,7 @@ pub fn set(kind: Kind, object: &mut Value) {
         Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => binding(object),
         Kind::NETWORKPOLICIES => network_policy(&mut object["spec"]),
         Kind::INGRESSCLASSES if object["spec"]["parameters"].is_object() => fill(&mut object["spec"]["parameters"], "scope", "Cluster"),
-        _ => {}
+        kind => registry::set(kind, object),
     }
 }
 

@@ -1,17 +1,33 @@
 //! Discovery: which groups, versions and resources are served, aggregated and in the older form; and the version.
 
+use sha2::Digest;
+
+use super::base64;
 use super::custom;
+use super::health;
 use super::kinds::{DISCOVERY, Kind};
 use super::world::World;
 use crate::sim::json::{Value, json};
 
-/// What `/version` answers.
-pub fn version() -> Value {
-    json!({
-        "major": "1", "minor": "36", "emulationMajor": "1", "emulationMinor": "36", "minCompatibilityMajor": "1", "minCompatibilityMinor": "35",
-        "gitVersion": super::VERSION, "gitCommit": "", "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "",
-        "platform": "linux/amd64",
-    })
+/// What `/version` answers: indented and in this order whoever asks.
+pub fn version() -> String {
+    let members = [
+        ("major", "1"),
+        ("minor", "36"),
+        ("emulationMajor", "1"),
+        ("emulationMinor", "36"),
+        ("minCompatibilityMajor", "1"),
+        ("minCompatibilityMinor", "35"),
+        ("gitVersion", super::VERSION),
+        ("gitCommit", ""),
+        ("gitTreeState", ""),
+        ("buildDate", "1970-01-01T00:00:00Z"),
+        ("goVersion", ""),
+        ("compiler", ""),
+        ("platform", "linux/amd64"),
+    ];
+    let lines: Vec<String> = members.iter().map(|(name, value)| format!("  {name:?}: {value:?}")).collect();
+    format!("{{\n{}\n}}", lines.join(",\n"))
 }
 
 /// The aggregated form of `/api` or `/apis`.
@@ -60,9 +76,7 @@ pub fn group(world: &World, group: &str) -> Value {
 /// The resources of one group version, subresources among them.
 pub fn resources(world: &World, group: &str, version: &str) -> Value {
     let mut resources = Vec::new();
-    let mut kinds: Vec<Kind> = Kind::all().filter(|it| it.group() == group && it.version() == version).collect();
-    kinds.sort_by_key(|it| it.plural());
-    for kind in kinds {
+    for kind in Kind::all().filter(|it| it.group() == group && it.version() == version) {
         let facts = kind.facts();
         let mut resource = json!({
             "name": facts.plural, "singularName": facts.singular, "namespaced": facts.namespaced, "kind": facts.kind, "verbs": facts.verbs,
@@ -72,6 +86,9 @@ pub fn resources(world: &World, group: &str, version: &str) -> Value {
         }
         if !facts.categories.is_empty() {
             resource["categories"] = json!(facts.categories);
+        }
+        if kind.has_verb("list") && kind != Kind::COMPONENTSTATUSES {
+            resource["storageVersionHash"] = storage_hash(kind).into();
         }
         resources.push(resource);
         for part in &facts.subresources {
@@ -86,8 +103,27 @@ pub fn resources(world: &World, group: &str, version: &str) -> Value {
         }
     }
     resources.extend(custom::discovery::resources(&world.customs, group, version));
-    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources })
+    resources.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    if group.is_empty() {
+        // The core group has kept the form in which lists of resources had no version of their own.
+        return json!({ "kind": "APIResourceList", "groupVersion": version, "resources": resources });
+    }
+    json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": format!("{group}/{version}"), "resources": resources })
+}
+
+/// What changes when a kind is stored in another version than before.
+///
+/// # Source
+/// `StorageVersionHash` of apiserver 0.36.3 `pkg/endpoints/discovery/storageversionhash.go`.
+fn storage_hash(kind: Kind) -> String {
+    let stored = kind.stored();
+    let version = match kind.plural() {
+        // Since they can still be read by the version before.
+        "mutatingadmissionpolicies" | "mutatingadmissionpolicybindings" | "customresourcedefinitions" => "v1beta1",
+        _ => stored.version(),
+    };
+    let digest = sha2::Sha256::digest(format!("{}/{version}/{}", stored.group(), stored.kind()));
+    base64::encode(&digest[..8])
 }
 
 /// What `/` lists.
@@ -97,7 +133,9 @@ pub fn paths(world: &World) -> Value {
         paths.push(format!("/apis/{}", kind.group()));
         paths.push(format!("/apis/{}", kind.api_version()));
     }
-    paths.extend(["/healthz", "/livez", "/openapi/v3", "/readyz", "/version"].map(str::to_owned));
+    paths.extend(health::paths());
+    let rest = ["/.well-known/openid-configuration", "/metrics", "/openapi/v2", "/openapi/v3", "/openid/v1/jwks", "/version"];
+    paths.extend(rest.map(str::to_owned));
     paths.sort();
     paths.dedup();
     json!({ "paths": paths })

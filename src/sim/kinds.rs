@@ -118,13 +118,11 @@ fn read(discovery: &Value) -> Vec<Facts> {
 
 /// The name in `schemas.json` of the type with this group, version and kind.
 pub fn schema_of(group: &str, version: &str, kind: &str) -> Option<String> {
-    let area = match group {
-        "" => "core",
-        group => group.split('.').next().unwrap_or(group),
-    };
     let name = match group {
+        "" => format!("io.k8s.api.core.{version}.{kind}"),
         "apiextensions.k8s.io" => format!("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.{version}.{kind}"),
-        _ => format!("io.k8s.api.{area}.{version}.{kind}"),
+        "apiregistration.k8s.io" => format!("io.k8s.kube-aggregator.pkg.apis.apiregistration.{version}.{kind}"),
+        group => format!("io.k8s.api.{}.{version}.{kind}", group.split('.').next().unwrap_or(group)),
     };
     SCHEMAS.get(&name).map(|_| name)
 }
@@ -187,6 +185,29 @@ named! {
     SELFSUBJECTREVIEWS "authentication.k8s.io" "v1" "selfsubjectreviews",
     TOKENREVIEWS "authentication.k8s.io" "v1" "tokenreviews",
     CUSTOMRESOURCEDEFINITIONS "apiextensions.k8s.io" "v1" "customresourcedefinitions",
+    APISERVICES "apiregistration.k8s.io" "v1" "apiservices",
+    CERTIFICATESIGNINGREQUESTS "certificates.k8s.io" "v1" "certificatesigningrequests",
+    CSIDRIVERS "storage.k8s.io" "v1" "csidrivers",
+    CSINODES "storage.k8s.io" "v1" "csinodes",
+    DEVICECLASSES "resource.k8s.io" "v1" "deviceclasses",
+    FLOWSCHEMAS "flowcontrol.apiserver.k8s.io" "v1" "flowschemas",
+    IPADDRESSES "networking.k8s.io" "v1" "ipaddresses",
+    MUTATINGADMISSIONPOLICIES "admissionregistration.k8s.io" "v1" "mutatingadmissionpolicies",
+    MUTATINGADMISSIONPOLICYBINDINGS "admissionregistration.k8s.io" "v1" "mutatingadmissionpolicybindings",
+    MUTATINGWEBHOOKCONFIGURATIONS "admissionregistration.k8s.io" "v1" "mutatingwebhookconfigurations",
+    PRIORITYCLASSES "scheduling.k8s.io" "v1" "priorityclasses",
+    PRIORITYLEVELCONFIGURATIONS "flowcontrol.apiserver.k8s.io" "v1" "prioritylevelconfigurations",
+    RESOURCECLAIMS "resource.k8s.io" "v1" "resourceclaims",
+    RESOURCECLAIMTEMPLATES "resource.k8s.io" "v1" "resourceclaimtemplates",
+    RESOURCESLICES "resource.k8s.io" "v1" "resourceslices",
+    RUNTIMECLASSES "node.k8s.io" "v1" "runtimeclasses",
+    SERVICECIDRS "networking.k8s.io" "v1" "servicecidrs",
+    STORAGECLASSES "storage.k8s.io" "v1" "storageclasses",
+    VALIDATINGADMISSIONPOLICIES "admissionregistration.k8s.io" "v1" "validatingadmissionpolicies",
+    VALIDATINGADMISSIONPOLICYBINDINGS "admissionregistration.k8s.io" "v1" "validatingadmissionpolicybindings",
+    VALIDATINGWEBHOOKCONFIGURATIONS "admissionregistration.k8s.io" "v1" "validatingwebhookconfigurations",
+    VOLUMEATTACHMENTS "storage.k8s.io" "v1" "volumeattachments",
+    VOLUMEATTRIBUTESCLASSES "storage.k8s.io" "v1" "volumeattributesclasses",
 }
 
 /// The bit that tells custom kinds from built-in ones.

@@ -115,6 +115,11 @@ pub fn wants_aggregated(accept: &str) -> bool {
     false
 }
 
+/// Indented JSON.
+pub fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).expect("a JSON value can always be written")
+}
+
 /// An answer's bytes and its content type.
 pub fn write<T: Serialize>(value: &T, form: Form) -> (Bytes, &'static str) {
     if form.yaml {

@@ -1,154 +1,147 @@
-//! OpenAPI v3: what kubectl asks for before it applies and when it explains.
+//! OpenAPI: what kubectl asks for before it applies and when it explains, and what client generators read.
 //!
-//! The prose of the fields is not here, and request bodies are left out on purpose: kubectl then merges the kinds it knows by its own types.
+//! The documents are those of a real 1.36.3, byte for byte and under their own hashes, packed into the program and unpacked when somebody asks. They
+//! describe what a real server serves: what of it this one refuses is listed in the reference. Protobuf forms of them are not served.
+//!
+//! # Source
+//! `tests/truth/data/kinds.py` takes them; apiserver and kube-openapi 0.36.3 `pkg/handler3/handler.go` for redirects and caching.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::LazyLock;
 
-use super::custom;
-use super::kinds::{Kind, SCHEMAS};
+use bytes::Bytes;
 use super::world::World;
 use crate::sim::json::{Map, Value, json};
+
+mod custom;
+
+/// Lines `path hash length`, an empty line, and the documents in that order.
+const PACKED: &[u8] = include_bytes!("data/openapi.zst");
+
+/// The path under which the archive keeps the one document of the older version.
+const V2: &str = "v2";
+
+/// A document as it is sent.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// What its URL carries as `hash`, and its `ETag`.
+    pub hash: String,
+    pub bytes: Bytes,
+}
+
+struct Archive {
+    bytes: Bytes,
+    entries: BTreeMap<String, (String, Range<usize>)>,
+}
+
+static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
+    let mut bytes = Vec::new();
+    let mut decoder = ruzstd::decoding::StreamingDecoder::new(PACKED).expect("the archive has a header");
+    std::io::Read::read_to_end(&mut decoder, &mut bytes).expect("the archive is whole");
+    let end = bytes.windows(2).position(|it| it == b"\n\n").expect("the list ends");
+    let mut entries = BTreeMap::new();
+    let mut at = end + 2;
+    for line in String::from_utf8_lossy(&bytes[..end]).lines() {
+        let mut words = line.split(' ');
+        let mut next = || words.next().unwrap_or_default();
+        let (path, hash, length) = (next(), next(), next().parse::<usize>().expect("a length"));
+        entries.insert(path.to_owned(), (hash.to_owned(), at..at + length));
+        at += length;
+    }
+    Archive { bytes: Bytes::from(bytes), entries }
+});
 
 /// The index of the documents.
 pub fn index(world: &World) -> Value {
     let mut paths = Map::new();
-    for kind in Kind::all() {
-        let path = if kind.group().is_empty() { "api/v1".to_owned() } else { format!("apis/{}", kind.api_version()) };
-        paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash=1.36.3") }));
+    let mut add = |path: &str, hash: &str| paths.insert(path.to_owned(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") }));
+    for (path, (hash, _)) in ARCHIVE.entries.iter().filter(|(path, _)| *path != V2) {
+        add(path, hash);
     }
     for kind in world.customs.served().map(|it| it.kind) {
-        let path = format!("apis/{}", kind.api_version());
         // The hash tells a client when its copy is old.
-        let hash = world.customs.changed(kind.group(), kind.version());
-        paths.insert(path.clone(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") }));
+        add(&format!("apis/{}", kind.api_version()), &world.customs.changed(kind.group(), kind.version()).to_string());
     }
     json!({ "paths": paths })
 }
 
-/// One group version's document: its paths, and the types that they speak of.
-pub fn document(world: &World, group: &str, version: &str) -> Value {
-    let mut paths = Map::new();
-    let mut schemas = BTreeMap::new();
-    for kind in world.kinds().filter(|it| it.group() == group && it.version() == version) {
-        let root = if group.is_empty() { format!("/api/{version}") } else { format!("/apis/{group}/{version}") };
-        let collection = if kind.namespaced() { format!("{root}/namespaces/{{namespace}}/{}", kind.plural()) } else { format!("{root}/{}", kind.plural()) };
-        let mut of_collection = Map::new();
-        let mut of_object = Map::new();
-        for (verb, method, named) in [
-            ("list", "get", false),
-            ("create", "post", false),
-            ("get", "get", true),
-            ("update", "put", true),
-            ("patch", "patch", true),
-            ("delete", "delete", true),
-        ] {
-            if kind.has_verb(verb) {
-                let target = if named { &mut of_object } else { &mut of_collection };
-                target.insert(method.to_owned(), operation(kind, verb));
-            }
-        }
-        for (path, operations) in [(collection.clone(), of_collection), (format!("{collection}/{{name}}"), of_object)] {
-            if !operations.is_empty() {
-                paths.insert(path, Value::Object(operations));
-            }
-        }
-        if let Some(name) = kind.schema() {
-            gather(name, &mut schemas);
-        }
-    }
-    for custom in world.customs.served().filter(|it| it.kind.group() == group && it.kind.version() == version) {
-        custom::openapi::describe(custom, &mut schemas);
-        custom::openapi::REFERRED.iter().for_each(|name| gather(name, &mut schemas));
-    }
-    json!({ "openapi": "3.0.0", "info": { "title": "Kubernetes", "version": "1.36" }, "paths": paths, "components": { "schemas": schemas } })
+/// The document of a path of the index, such as `apis/apps/v1`.
+pub fn document(world: &World, path: &str) -> Option<Document> {
+    recorded(path).or_else(|| custom::document(world, path))
 }
 
-fn operation(kind: Kind, verb: &str) -> Value {
-    let parameter =
-        |name: &str| json!({ "name": name, "in": "query", "schema": { "type": if name == "force" { "boolean" } else { "string" }, "uniqueItems": true } });
-    let parameters: Vec<Value> = match verb {
-        "create" | "update" => ["dryRun", "fieldManager", "fieldValidation"].map(parameter).to_vec(),
-        "patch" => ["dryRun", "fieldManager", "fieldValidation", "force"].map(parameter).to_vec(),
-        "list" => ["continue", "fieldSelector", "labelSelector", "limit", "resourceVersion", "watch"].map(parameter).to_vec(),
-        _ => Vec::new(),
-    };
-    let action = match verb {
-        "create" => "post",
-        "update" => "put",
-        verb => verb,
-    };
-    let content = kind.schema().map(|it| json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{it}") } } }));
-    let response = match content {
-        Some(content) => json!({ "description": "OK", "content": content }),
-        None => json!({ "description": "OK" }),
-    };
-    json!({
-        "parameters": parameters,
-        "responses": { "200": response },
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": { "group": kind.group(), "version": kind.version(), "kind": kind.kind() },
-    })
+fn recorded(path: &str) -> Option<Document> {
+    let (hash, range) = ARCHIVE.entries.get(path)?;
+    Some(Document { hash: hash.clone(), bytes: ARCHIVE.bytes.slice(range.clone()) })
 }
 
-/// Adds a type and all that it refers to.
+/// Adds a type that all groups share, and all that it refers to.
 fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
+    // Of the documents that have these types it is the shortest.
+    static SHARED: LazyLock<Value> = LazyLock::new(|| {
+        let document = recorded("apis/coordination.k8s.io/v1").expect("the archive has it");
+        let mut document: Value = serde_json::from_slice(&document.bytes).expect("the document is JSON");
+        document["components"]["schemas"].take()
+    });
     let mut open: BTreeSet<String> = BTreeSet::from([name.to_owned()]);
     while let Some(name) = open.pop_first() {
-        let Some(schema) = SCHEMAS.get(&name).filter(|_| !schemas.contains_key(&name)) else { continue };
-        let mut refers = Vec::new();
-        schemas.insert(name, spelled(schema, &mut refers));
-        open.extend(refers);
+        let Some(schema) = SHARED.get(&name).filter(|_| !schemas.contains_key(&name)) else { continue };
+        let text = schema.to_string();
+        let referred = text.split("#/components/schemas/").skip(1).filter_map(|it| it.split('"').next());
+        open.extend(referred.map(str::to_owned));
+        schemas.insert(name, schema.clone());
     }
 }
 
-/// A schema with its references as OpenAPI spells them.
-fn spelled(schema: &Value, refers: &mut Vec<String>) -> Value {
-    match schema {
-        Value::Object(map) => {
-            let mut out = Map::new();
-            for (key, value) in map.iter().filter(|(key, _)| *key != "$ref") {
-                out.insert(key.clone(), spelled(value, refers));
-            }
-            // A field may itself be called `$ref`; then it is a schema, not a name.
-            match map.get("$ref") {
-                Some(Value::String(name)) => {
-                    refers.push(name.to_string());
-                    let reference = json!({ "$ref": format!("#/components/schemas/{name}") });
-                    if out.is_empty() {
-                        return reference;
-                    }
-                    out.insert("allOf".to_owned(), json!([reference]));
-                }
-                Some(other) => {
-                    out.insert("$ref".to_owned(), spelled(other, refers));
-                }
-                None => {}
-            }
-            Value::Object(out)
-        }
-        Value::Array(list) => Value::Array(list.iter().map(|it| spelled(it, refers)).collect()),
-        other => other.clone(),
-    }
+/// The one document of the older version.
+pub fn version_2() -> Document {
+    recorded(V2).expect("the archive has it")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::kinds::Kind;
     use super::*;
+
+    fn read(path: &str) -> Value {
+        serde_json::from_slice(&recorded(path).unwrap_or_else(|| panic!("no {path}")).bytes).expect("JSON")
+    }
+
+    #[test]
+    fn every_served_version_has_a_document_with_its_kinds() {
+        let index = index(&World::new(0, jiff::Timestamp::UNIX_EPOCH));
+        for kind in Kind::all() {
+            let path = if kind.group().is_empty() { "api/v1".to_owned() } else { format!("apis/{}", kind.api_version()) };
+            assert!(index["paths"][&path]["serverRelativeURL"].is_string(), "{path}");
+        }
+        let apps = read("apis/apps/v1");
+        let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
+        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
+        assert!(patch["parameters"].as_array().expect("a list").iter().any(|it| it["name"] == "fieldValidation"));
+        let replicas = &apps["components"]["schemas"]["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["replicas"];
+        assert!(replicas["description"].as_str().is_some_and(|it| it.starts_with("Number of desired pods.")), "{replicas}");
+    }
 
     #[test]
     fn a_document_has_all_that_it_refers_to() {
-        for (group, version) in [("apps", "v1"), ("", "v1"), ("networking.k8s.io", "v1")] {
-            let text = document(&World::new(0, jiff::Timestamp::UNIX_EPOCH), group, version).to_string();
+        for path in ["apis/apps/v1", "api/v1", "apis/networking.k8s.io/v1"] {
+            let text = String::from_utf8(recorded(path).expect("there").bytes.to_vec()).expect("text");
             let document: Value = serde_json::from_str(&text).expect("JSON");
             let schemas = document["components"]["schemas"].as_object().expect("schemas");
             for part in text.split("#/components/schemas/").skip(1) {
                 let name = part.split('"').next().expect("a name");
-                assert!(schemas.contains_key(name), "{group}: {name}");
+                assert!(schemas.contains_key(name), "{path}: {name}");
             }
         }
-        let apps = document(&World::new(0, jiff::Timestamp::UNIX_EPOCH), "apps", "v1");
-        let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
-        assert!(patch["parameters"].as_array().expect("a list").iter().any(|it| it["name"] == "fieldValidation"));
+    }
+
+    #[test]
+    fn the_older_version_has_the_hash_of_its_text() {
+        use sha2::Digest;
+        let document = version_2();
+        let digest: String = sha2::Sha512::digest(&document.bytes).iter().map(|it| format!("{it:02X}")).collect();
+        assert_eq!(document.hash, digest);
+        assert!(document.bytes.starts_with(b"{\"swagger\":\"2.0\""));
     }
 }

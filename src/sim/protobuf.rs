@@ -135,7 +135,7 @@ fn message_value(message: &str, bytes: &[u8], depth: usize) -> Result<Value, Str
     if depth > DEEPEST {
         return Err("exceeded max depth".to_owned());
     }
-    if let Some(special) = special(message, bytes)? {
+    if let Some(special) = special(message, bytes, depth)? {
         return Ok(special);
     }
     let known = MESSAGES.get(message).ok_or_else(|| format!("unknown message {message}"))?;
@@ -207,7 +207,8 @@ fn value(kind: &str, wire: Wire<'_>, depth: usize) -> Result<Value, String> {
 }
 
 /// The messages that are written otherwise in JSON.
-fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
+fn special(message: &str, bytes: &[u8], depth: usize) -> Result<Option<Value>, String> {
+    const SCHEMA: &str = "@apiextensions.v1.JSONSchemaProps";
     let number = |wanted: u64| -> Result<i64, String> {
         Ok(fields(bytes)?
             .into_iter()
@@ -228,7 +229,7 @@ fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
             .next_back()
             .unwrap_or_default())
     };
-    const SPECIAL: [&str; 10] = [
+    const SPECIAL: [&str; 15] = [
         "@a.api.resource.Quantity",
         "@a.util.intstr.IntOrString",
         "@m.Time",
@@ -238,7 +239,12 @@ fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
         "@m.Duration",
         "@authorization.v1.ExtraValue",
         "@authentication.v1.ExtraValue",
+        "@certificates.v1.ExtraValue",
         "@m.Verbs",
+        "@apiextensions.v1.JSON",
+        "@apiextensions.v1.JSONSchemaPropsOrArray",
+        "@apiextensions.v1.JSONSchemaPropsOrBool",
+        "@apiextensions.v1.JSONSchemaPropsOrStringArray",
     ];
     if !SPECIAL.contains(&message) {
         return Ok(None);
@@ -256,13 +262,29 @@ fn special(message: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
                 Err(error) => return Err(error.to_string()),
             }
         }
-        "@a.runtime.RawExtension" | "@m.FieldsV1" => match text(1)? {
+        "@a.runtime.RawExtension" | "@m.FieldsV1" | "@apiextensions.v1.JSON" => match text(1)? {
             [] => Value::Null,
             raw => serde_json::from_slice(raw).map_err(|it| it.to_string())?,
         },
+        // One of several things, the one that is there.
+        "@apiextensions.v1.JSONSchemaPropsOrArray" | "@apiextensions.v1.JSONSchemaPropsOrBool" | "@apiextensions.v1.JSONSchemaPropsOrStringArray" => {
+            let mut list = Vec::new();
+            for (number, wire) in fields(bytes)? {
+                match (message, number, wire) {
+                    ("@apiextensions.v1.JSONSchemaPropsOrBool", 1, _) => {}
+                    ("@apiextensions.v1.JSONSchemaPropsOrBool", 2, Wire::Bytes(schema)) | (_, 1, Wire::Bytes(schema)) => {
+                        return message_value(SCHEMA, schema, depth + 1).map(Some);
+                    }
+                    ("@apiextensions.v1.JSONSchemaPropsOrArray", 2, Wire::Bytes(schema)) => list.push(message_value(SCHEMA, schema, depth + 1)?),
+                    (_, 2, Wire::Bytes(name)) => list.push(Value::String(utf8(name)?)),
+                    _ => {}
+                }
+            }
+            if message.ends_with("Bool") { Value::Bool(number(1)? != 0) } else { Value::Array(list) }
+        }
         "@m.Duration" => json!(format!("{}ns", number(1)?)),
         // Lists of texts that have a type of their own in Go.
-        "@authorization.v1.ExtraValue" | "@authentication.v1.ExtraValue" | "@m.Verbs" => {
+        "@authorization.v1.ExtraValue" | "@authentication.v1.ExtraValue" | "@certificates.v1.ExtraValue" | "@m.Verbs" => {
             let items = fields(bytes)?.into_iter().filter_map(|(_, wire)| match wire {
                 Wire::Bytes(text) => Some(utf8(text).map(Value::from)),
                 _ => None,

@@ -9,7 +9,14 @@ pub enum Route {
     Paths,
     Version,
     /// `/healthz` and its kin, with the checks below it.
-    Health,
+    Health {
+        endpoint: &'static str,
+        check: String,
+    },
+    Metrics,
+    /// Who issues the tokens of service accounts, and with which keys.
+    Issuer,
+    Keys,
     /// `/api`
     CoreVersions,
     /// `/apis`
@@ -20,10 +27,8 @@ pub enum Route {
         version: String,
     },
     OpenApi,
-    OpenApiDocument {
-        group: String,
-        version: String,
-    },
+    /// A document by its path in the index.
+    OpenApiDocument(String),
     OpenApiV2,
     /// `/sim`, and what is below it: steering the simulator.
     Steer(String),
@@ -64,7 +69,12 @@ pub fn route(world: &World, path: &str) -> (Route, bool) {
     let route = match parts.as_slice() {
         [""] => Route::Paths,
         ["version"] => Route::Version,
-        ["healthz" | "livez" | "readyz", ..] => Route::Health,
+        ["healthz", check @ ..] => Route::Health { endpoint: "healthz", check: check.join("/") },
+        ["livez", check @ ..] => Route::Health { endpoint: "livez", check: check.join("/") },
+        ["readyz", check @ ..] => Route::Health { endpoint: "readyz", check: check.join("/") },
+        ["metrics"] => Route::Metrics,
+        [".well-known", "openid-configuration"] => Route::Issuer,
+        ["openid", "v1", "jwks"] => Route::Keys,
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
         ["api", version] if is_served("", version) => Route::Resources { group: String::new(), version: (*version).to_owned() },
@@ -74,10 +84,7 @@ pub fn route(world: &World, path: &str) -> (Route, bool) {
         ["sim", what] => Route::Steer((*what).to_owned()),
         ["openapi", "v2"] => Route::OpenApiV2,
         ["openapi", "v3"] => Route::OpenApi,
-        ["openapi", "v3", "api", version] if is_served("", version) => Route::OpenApiDocument { group: String::new(), version: (*version).to_owned() },
-        ["openapi", "v3", "apis", group, version] if is_served(group, version) => {
-            Route::OpenApiDocument { group: (*group).to_owned(), version: (*version).to_owned() }
-        }
+        ["openapi", "v3", rest @ ..] => Route::OpenApiDocument(rest.join("/")),
         ["api", version, "watch", rest @ ..] if is_served("", version) => return (place("", version, rest), true),
         ["api", version, rest @ ..] if is_served("", version) => place("", version, rest),
         ["apis", group, version, "watch", rest @ ..] if is_served(group, version) => return (place(group, version, rest), true),

@@ -242,7 +242,14 @@ impl Shaper {
                 let message = format!("you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)", self.package(), self.kind.kind());
                 return Err(Failure::not_acceptable(message));
             }
-            Shape::Table(version) => negotiate::write(&self.table(version, list.metadata(), Some(self.columns()), &list.items, now), self.form),
+            Shape::Table(version) => {
+                let mut items = std::borrow::Cow::Borrowed(&list.items);
+                if self.kind == Kind::FLOWSCHEMAS {
+                    // They are shown in the order in which they are tried.
+                    items.to_mut().sort_by_key(|it| it["spec"]["matchingPrecedence"].as_i64());
+                }
+                negotiate::write(&self.table(version, list.metadata(), Some(self.columns()), &items, now), self.form)
+            }
         })
     }
 

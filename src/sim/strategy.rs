@@ -46,12 +46,40 @@ fn counts_generations(kind: Kind) -> bool {
             | Kind::INGRESSCLASSES
             | Kind::NETWORKPOLICIES
             | Kind::CUSTOMRESOURCEDEFINITIONS
+            | Kind::DEVICECLASSES
+            | Kind::FLOWSCHEMAS
+            | Kind::MUTATINGADMISSIONPOLICIES
+            | Kind::MUTATINGADMISSIONPOLICYBINDINGS
+            | Kind::MUTATINGWEBHOOKCONFIGURATIONS
+            | Kind::PRIORITYCLASSES
+            | Kind::PRIORITYLEVELCONFIGURATIONS
+            | Kind::RESOURCESLICES
+            | Kind::VALIDATINGADMISSIONPOLICIES
+            | Kind::VALIDATINGADMISSIONPOLICYBINDINGS
+            | Kind::VALIDATINGWEBHOOKCONFIGURATIONS
     )
 }
 
 /// Whether an update without a resource version overwrites whatever is there.
 pub fn allows_unconditional_update(kind: Kind) -> bool {
-    !matches!(kind, Kind::LEASES | Kind::PODDISRUPTIONBUDGETS | Kind::CUSTOMRESOURCEDEFINITIONS)
+    let guarded = matches!(
+        kind,
+        Kind::LEASES
+            | Kind::PODDISRUPTIONBUDGETS
+            | Kind::APISERVICES
+            | Kind::CSIDRIVERS
+            | Kind::CUSTOMRESOURCEDEFINITIONS
+            | Kind::CSINODES
+            | Kind::RUNTIMECLASSES
+            | Kind::VOLUMEATTACHMENTS
+            | Kind::MUTATINGADMISSIONPOLICIES
+            | Kind::MUTATINGADMISSIONPOLICYBINDINGS
+            | Kind::MUTATINGWEBHOOKCONFIGURATIONS
+            | Kind::VALIDATINGADMISSIONPOLICIES
+            | Kind::VALIDATINGADMISSIONPOLICYBINDINGS
+            | Kind::VALIDATINGWEBHOOKCONFIGURATIONS
+    );
+    !guarded && !(kind.group() == "storage.k8s.io" && kind.plural() == "csistoragecapacities")
 }
 
 /// Whether an update makes an object that is not there.
@@ -63,6 +91,7 @@ pub fn allows_create_on_update(kind: Kind) -> bool {
             | Kind::ENDPOINTS
             | Kind::LIMITRANGES
             | Kind::LEASES
+            | Kind::RUNTIMECLASSES
             | Kind::ROLES
             | Kind::ROLEBINDINGS
             | Kind::CLUSTERROLES
@@ -112,6 +141,8 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
         Kind::DAEMONSETS => object["metadata"]["annotations"][TEMPLATE_GENERATION] = "1".into(),
         Kind::JOBS => label_job(object),
         Kind::CUSTOMRESOURCEDEFINITIONS => definition::store_version(object),
+        // The server asks for the approval of what it signs itself apart from the request.
+        Kind::CERTIFICATESIGNINGREQUESTS => object["status"] = json!({}),
         _ => {}
     }
 }
@@ -153,6 +184,22 @@ pub fn prepare_update(kind: Kind, object: &mut Value, old: &Value, part: Subreso
     match part {
         Subresource::Status => prepare_status(kind, object, old, now),
         Subresource::Finalize => take_status(object, Some(&old["status"])),
+        Subresource::Approval => {
+            keep(object, old, "/spec");
+            keep(object, old, "/status/certificate");
+            let stamp = |condition: &mut Value| {
+                let before = old["status"]["conditions"].as_array().into_iter().flatten().find(|it| it["type"] == condition["type"]);
+                for field in ["lastTransitionTime", "lastUpdateTime"] {
+                    if condition[field].is_null() {
+                        condition[field] = before.map_or(Value::Null, |it| it[field].clone());
+                    }
+                    if condition[field].is_null() {
+                        condition[field] = now.into();
+                    }
+                }
+            };
+            object["status"].get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten().for_each(stamp);
+        }
         Subresource::EphemeralContainers => {
             let containers = object["spec"]["ephemeralContainers"].take();
             object["spec"] = old["spec"].clone();
@@ -228,6 +275,9 @@ fn count(object: &mut Value, old: &Value) {
             ["endpoints", "ports", "addressType"].iter().any(|it| object[*it] != old[*it]) || object["metadata"]["labels"] != old["metadata"]["labels"]
         }
         "PodTemplate" => object["template"] != old["template"],
+        // Its value may not change, so nothing in it counts.
+        "PriorityClass" => false,
+        "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => object["webhooks"] != old["webhooks"],
         _ => object["spec"] != old["spec"],
     };
     if differs {

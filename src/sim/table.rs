@@ -14,6 +14,7 @@ use super::kinds::Kind;
 use crate::sim::json::{Value, json};
 
 pub(super) mod age;
+mod class;
 mod cluster;
 mod config;
 mod network;
@@ -79,8 +80,26 @@ pub fn cells(kind: Kind, object: &Value, now: Timestamp) -> Vec<Value> {
         Kind::INGRESSES => network::ingress(&row),
         Kind::INGRESSCLASSES => network::ingress_class(&row),
         Kind::NETWORKPOLICIES => vec![row.name(), network::or_none(&super::selector::label_selector_text(&object["spec"]["podSelector"])).into(), row.age()],
-        _ if kind.plural() == "servicecidrs" => vec![row.name(), row.joined("/spec/cidrs").into(), row.age()],
-        _ if kind.plural() == "ipaddresses" => vec![row.name(), network::parent(&row).into(), row.age()],
+        Kind::SERVICECIDRS => vec![row.name(), row.joined("/spec/cidrs").into(), row.age()],
+        Kind::IPADDRESSES => vec![row.name(), network::parent(&row).into(), row.age()],
+        Kind::PRIORITYCLASSES => class::priority(&row),
+        Kind::STORAGECLASSES => class::storage(&row),
+        Kind::RUNTIMECLASSES => vec![row.name(), row.text("/handler").into(), row.age()],
+        Kind::VOLUMEATTRIBUTESCLASSES => vec![row.name(), row.text("/driverName").into(), row.age()],
+        Kind::DEVICECLASSES | Kind::RESOURCECLAIMTEMPLATES => vec![row.name(), row.age()],
+        Kind::CSIDRIVERS => class::driver(&row),
+        Kind::CSINODES => vec![row.name(), row.size("/spec/drivers").into(), row.age()],
+        Kind::VOLUMEATTACHMENTS => class::attachment(&row),
+        Kind::RESOURCECLAIMS => vec![row.name(), class::claim_state(&row).into(), row.age()],
+        Kind::RESOURCESLICES => class::slice(&row),
+        Kind::CERTIFICATESIGNINGREQUESTS => class::signing_request(&row),
+        Kind::FLOWSCHEMAS => class::flow_schema(&row),
+        Kind::PRIORITYLEVELCONFIGURATIONS => class::priority_level(&row),
+        Kind::APISERVICES => class::api_service(&row),
+        Kind::MUTATINGWEBHOOKCONFIGURATIONS | Kind::VALIDATINGWEBHOOKCONFIGURATIONS => vec![row.name(), row.size("/webhooks").into(), row.age()],
+        Kind::VALIDATINGADMISSIONPOLICIES => class::admission_policy(&row, "/spec/validations"),
+        Kind::MUTATINGADMISSIONPOLICIES => class::admission_policy(&row, "/spec/mutations"),
+        Kind::VALIDATINGADMISSIONPOLICYBINDINGS | Kind::MUTATINGADMISSIONPOLICYBINDINGS => class::admission_binding(&row),
         _ => vec![row.name(), object["metadata"]["creationTimestamp"].clone()],
     }
 }

@@ -16,6 +16,7 @@ mod config;
 mod limits;
 mod pod;
 mod policy;
+mod registry;
 mod service;
 mod workload;
 
@@ -83,9 +84,7 @@ fn entries(value: &Value) -> impl Iterator<Item = (&Text, &Value)> {
 /// How the objects of a kind may be named.
 fn name_check(kind: Kind) -> names::Check {
     match kind {
-        Kind::NAMESPACES | Kind::STATEFULSETS => names::dns_label,
-        // Services were the last to keep the older rule.
-        Kind::SERVICES => names::dns_1035_label,
+        Kind::NAMESPACES | Kind::STATEFULSETS | Kind::SERVICES => names::dns_label,
         Kind::ROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLES | Kind::CLUSTERROLEBINDINGS => names::path_segment,
         _ => names::dns_subdomain,
     }
@@ -168,7 +167,7 @@ pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec
     match part {
         Subresource::Status if kind == Kind::CUSTOMRESOURCEDEFINITIONS => errors.0.extend(definition::check_status(object)),
         Subresource::Status => workload::status(&mut errors, kind, object, old),
-        Subresource::Finalize | Subresource::EphemeralContainers => {}
+        Subresource::Finalize | Subresource::EphemeralContainers | Subresource::Approval => {}
         Subresource::Main | Subresource::Scale | Subresource::Resize => {
             if kind == Kind::DAEMONSETS {
                 workload::update(&mut errors, kind, object, old);
@@ -199,7 +198,7 @@ fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>)
             policy::content(errors, kind, object, old);
         }
         Kind::LIMITRANGES | Kind::RESOURCEQUOTAS => limits::content(errors, kind, object, old),
-        _ => {}
+        kind => registry::content(errors, kind, object, old),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper
         ("status", _) => face(world, asked, place, Subresource::Status, shaper),
         ("resize", _) => face(world, asked, place, Subresource::Resize, shaper),
         ("ephemeralcontainers", _) => face(world, asked, place, Subresource::EphemeralContainers, shaper),
+        ("approval", _) => face(world, asked, place, Subresource::Approval, shaper),
         ("finalize", _) => face(world, asked, place, Subresource::Finalize, shaper),
         ("scale", _) => scale(world, asked, place, shaper),
         ("log", _) => log(sim, world, asked, place),
@@ -158,7 +159,7 @@ fn token(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
         let error = FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
         return Err(Failure::invalid_kind("authentication.k8s.io", "TokenRequest", name, vec![error]));
     }
-    let issuer = "https://kubernetes.default.svc.cluster.local";
+    let issuer = super::documents::ISSUER;
     let audiences = match request["spec"]["audiences"].as_array().filter(|it| !it.is_empty()) {
         Some(audiences) => json!(audiences),
         None => json!([issuer]),

@@ -146,15 +146,26 @@ fn discovery_is_served_in_both_forms() {
     assert!(text.contains(r#""name":"apps""#));
     let groups = trial.good("GET", "/apis", Value::Null);
     assert_eq!(
-        groups["groups"][0],
+        groups["groups"][1],
         json!({ "name": "apps", "preferredVersion": { "groupVersion": "apps/v1", "version": "v1" }, "versions": [{ "groupVersion": "apps/v1", "version": "v1" }] })
     );
     let apps = trial.good("GET", "/apis/apps/v1", Value::Null);
     let names: Vec<&str> = apps["resources"].as_array().expect("a list").iter().filter_map(|it| it["name"].as_str()).collect();
     assert!(names.contains(&"deployments") && names.contains(&"deployments/scale"));
+    let hash = |at: &str| groups_hash(&trial, at);
+    assert_eq!(hash("/apis/apps/v1#deployments"), "8aSe+NMegvE=");
+    assert_eq!(hash("/apis/events.k8s.io/v1#events"), hash("/api/v1#events"));
     for path in ["/healthz", "/livez", "/readyz"] {
         assert_eq!(trial.send("GET", path, "", "", "").2, "ok");
     }
+}
+
+/// The storage hash of a resource, `path#name`.
+fn groups_hash(trial: &Trial, at: &str) -> String {
+    let (path, name) = at.split_once('#').expect("a path and a name");
+    let list = trial.good("GET", path, Value::Null);
+    let found = list["resources"].as_array().expect("a list").iter().find(|it| it["name"] == name).expect("it is served").clone();
+    found["storageVersionHash"].as_str().expect("a text").to_owned()
 }
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";

@@ -116,7 +116,7 @@ pub fn wants_aggregated(accept: &str) -> bool {
 }
 
 /// Indented JSON.
-pub fn pretty(value: &Value) -> String {
+pub fn pretty<T: Serialize>(value: &T) -> String {
     serde_json::to_string_pretty(value).expect("a JSON value can always be written")
 }
 

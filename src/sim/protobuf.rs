@@ -276,11 +276,11 @@ fn special(message: &str, bytes: &[u8], depth: usize) -> Result<Option<Value>, S
                         return message_value(SCHEMA, schema, depth + 1).map(Some);
                     }
                     ("@apiextensions.v1.JSONSchemaPropsOrArray", 2, Wire::Bytes(schema)) => list.push(message_value(SCHEMA, schema, depth + 1)?),
-                    (_, 2, Wire::Bytes(name)) => list.push(Value::String(utf8(name)?)),
+                    (_, 2, Wire::Bytes(name)) => list.push(Value::from(utf8(name)?)),
                     _ => {}
                 }
             }
-            if message.ends_with("Bool") { Value::Bool(number(1)? != 0) } else { Value::Array(list) }
+            if message.ends_with("Bool") { Value::Bool(number(1)? != 0) } else { Value::from(list) }
         }
         "@m.Duration" => json!(format!("{}ns", number(1)?)),
         // Lists of texts that have a type of their own in Go.

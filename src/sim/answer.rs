@@ -362,7 +362,11 @@ fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched:
             if version > world.store.version() {
                 return Err(Failure::too_large_resource_version(version, world.store.version()));
             }
-            let object = world.get(place.kind, &place.namespace, name)?;
+            let object = match place.kind {
+                Kind::COMPONENTSTATUSES => health::components().into_iter().find(|it| it["metadata"]["name"] == name),
+                kind => world.find(kind, &place.namespace, name).cloned(),
+            };
+            let object = object.ok_or_else(|| Failure::not_found(place.kind, name))?;
             Ok(Answer::ok(shaper.one(&object, world.now())?))
         }
         Method::PUT if place.kind.has_verb("update") => write::update(world, asked, place, shaper),
@@ -395,7 +399,10 @@ fn at_collection(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, sha
                 let watch = Watch::start(sim, &world.store, shaper, place.in_namespace(), options)?;
                 return Ok(Answer::Stream(Box::new(watch)));
             }
-            let list = list::list(&world.store, kind, place.in_namespace(), &options)?;
+            let mut list = list::list(&world.store, kind, place.in_namespace(), &options)?;
+            if kind == Kind::COMPONENTSTATUSES {
+                list.items = health::components().into_iter().filter(|it| options.selector.matches(kind, it)).collect();
+            }
             Ok(Answer::ok(shaper.list(&list, world.now())?))
         }
         // What is namespaced is made in a namespace; over all of them it can only be read.

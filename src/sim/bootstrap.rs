@@ -27,12 +27,6 @@ pub fn lay(world: &mut World) {
     }
     access::lay(world);
     lay_own(world);
-    for name in ["scheduler", "controller-manager", "etcd-0"] {
-        let healthy = json!([{ "type": "Healthy", "status": "True", "message": "ok" }]);
-        world.put(Kind::COMPONENTSTATUSES, json!({
-            "apiVersion": "v1", "kind": "ComponentStatus", "metadata": { "name": name, "creationTimestamp": null }, "conditions": healthy,
-        }));
-    }
     let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
     let service = json!({
         "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },

@@ -101,6 +101,9 @@ pub fn set(kind: Kind, object: &mut Value) {
         Kind::PERSISTENTVOLUMES => {
             fill(&mut object["spec"], "persistentVolumeReclaimPolicy", "Retain");
             fill(&mut object["spec"], "volumeMode", "Filesystem");
+            if object["spec"]["hostPath"].is_object() {
+                fill(&mut object["spec"]["hostPath"], "type", "");
+            }
         }
         Kind::ENDPOINTS => {
             for subset in present(object, "subsets") {

@@ -5,7 +5,10 @@
 
 use std::fmt::Write as _;
 
+use std::sync::Arc;
+
 use super::route::Query;
+use crate::sim::json::{Value, json};
 
 /// The checks of each path, in their order.
 const FIRST: [&str; 2] = ["ping", "log"];
@@ -81,6 +84,17 @@ pub fn answer(endpoint: &str, check: &str, query: &Query) -> Option<String> {
     }
     let _ = writeln!(text, "{endpoint} check passed");
     Some(text)
+}
+
+/// What `componentstatuses` lists: asked for each time, and kept nowhere.
+pub fn components() -> Vec<Arc<Value>> {
+    let component = |name: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "ComponentStatus", "metadata": { "name": name, "creationTimestamp": null },
+            "conditions": [{ "type": "Healthy", "status": "True", "message": "ok" }],
+        })
+    };
+    ["scheduler", "controller-manager", "etcd-0"].map(component).map(Arc::new).into()
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn token(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
     let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
     if seconds < 600 {
         let error = FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
-        return Err(Failure::invalid_kind("authentication.k8s.io", "TokenRequest", name, vec![error]));
+        return Err(Failure::invalid_kind("authentication.k8s.io", "TokenRequest", "", vec![error]));
     }
     let issuer = super::documents::ISSUER;
     let audiences = match request["spec"]["audiences"].as_array().filter(|it| !it.is_empty()) {

@@ -18,8 +18,8 @@ use super::health;
 use super::identity::Identity;
 use super::kinds::Kind;
 use super::list::{self, ListOptions, parse_version};
-use super::negotiate::{self, Form};
 use super::metrics;
+use super::negotiate::{self, Form};
 use super::openapi;
 use super::route::{Place, Query, Route, route};
 use super::shape::{Include, Shaper};
@@ -115,9 +115,18 @@ fn authenticate(world: &World, asked: &mut Asked) -> Result<()> {
 
 /// What a request comes to, before it is written.
 enum Answer {
-    Bytes { code: StatusCode, content_type: &'static str, bytes: Bytes },
+    Bytes {
+        code: StatusCode,
+        content_type: &'static str,
+        bytes: Bytes,
+    },
     /// With headers of its own, which a client's cache goes by.
-    Document { code: StatusCode, content_type: &'static str, bytes: Bytes, headers: Vec<(header::HeaderName, String)> },
+    Document {
+        code: StatusCode,
+        content_type: &'static str,
+        bytes: Bytes,
+        headers: Vec<(header::HeaderName, String)>,
+    },
     Stream(Box<Watch>),
     Log(Box<Follow>),
 }
@@ -318,13 +327,16 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
         Route::OpenApiDocument(path) => {
             asked.form()?;
             match openapi::document(world, &path) {
-                Some(document) => Ok(documents::openapi(asked, &document)),
+                Some(document) => Ok(documents::openapi(asked, &document, "application/json")),
                 None => missing(),
             }
         }
+        Route::OpenApiV2 if negotiate::wants_openapi_protobuf(&asked.accept) => {
+            Ok(documents::openapi(asked, &openapi::version_2(true), negotiate::OPENAPI_PROTOBUF))
+        }
         Route::OpenApiV2 => {
             asked.form()?;
-            Ok(documents::openapi(asked, &openapi::version_2()))
+            Ok(documents::openapi(asked, &openapi::version_2(false), "application/json"))
         }
     }
 }

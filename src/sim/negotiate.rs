@@ -101,6 +101,17 @@ pub fn form(accept: &str) -> Result<Form> {
 /// The media type of aggregated discovery.
 pub const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
+/// The media type of the older OpenAPI document in protobuf. What clients ask for has an `@` where this has its third dot.
+pub const OPENAPI_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// Whether the protobuf form of an OpenAPI document comes before JSON in an `Accept` header.
+pub fn wants_openapi_protobuf(accept: &str) -> bool {
+    sorted(accept).iter().find_map(|it| {
+        let protobuf = it.name.replace('@', ".") == OPENAPI_PROTOBUF;
+        (protobuf || it.is_json()).then_some(protobuf)
+    }) == Some(true)
+}
+
 /// Whether aggregated discovery comes before plain JSON in an `Accept` header.
 pub fn wants_aggregated(accept: &str) -> bool {
     for media in sorted(accept) {
@@ -158,5 +169,7 @@ mod tests {
         let kubectl = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json";
         assert!(wants_aggregated(kubectl));
         assert!(!wants_aggregated("application/json"));
+        assert!(wants_openapi_protobuf("application/com.github.proto-openapi.spec.v2@v1.0+protobuf"));
+        assert!(!wants_openapi_protobuf("application/json,application/com.github.proto-openapi.spec.v2@v1.0+protobuf"));
     }
 }

@@ -1,7 +1,8 @@
 //! OpenAPI: what kubectl asks for before it applies and when it explains, and what client generators read.
 //!
 //! The documents are those of a real 1.36.3, byte for byte and under their own hashes, packed into the program and unpacked when somebody asks. They
-//! describe what a real server serves: what of it this one refuses is listed in the reference. Protobuf forms of them are not served.
+//! describe what a real server serves: what of it this one refuses is listed in the reference. Of their protobuf forms only that of the older version is
+//! served, which kubectl asks for.
 //!
 //! # Source
 //! `tests/truth/data/kinds.py` takes them; apiserver and kube-openapi 0.36.3 `pkg/handler3/handler.go` for redirects and caching.
@@ -10,17 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use super::world::World;
 use crate::sim::json::{Map, Value, json};
+use bytes::Bytes;
 
 mod custom;
 
 /// Lines `path hash length`, an empty line, and the documents in that order.
 const PACKED: &[u8] = include_bytes!("data/openapi.zst");
 
-/// The path under which the archive keeps the one document of the older version.
-const V2: &str = "v2";
+/// The paths under which the archive keeps the one document of the older version, in its two forms.
+const V2: [&str; 2] = ["v2", "v2.pb"];
 
 /// A document as it is sent.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ static ARCHIVE: LazyLock<Archive> = LazyLock::new(|| {
 pub fn index(world: &World) -> Value {
     let mut paths = Map::new();
     let mut add = |path: &str, hash: &str| paths.insert(path.to_owned(), json!({ "serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}") }));
-    for (path, (hash, _)) in ARCHIVE.entries.iter().filter(|(path, _)| *path != V2) {
+    for (path, (hash, _)) in ARCHIVE.entries.iter().filter(|(path, _)| !V2.contains(&path.as_str())) {
         add(path, hash);
     }
     for kind in world.customs.served().map(|it| it.kind) {
@@ -94,9 +95,9 @@ fn gather(name: &str, schemas: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// The one document of the older version.
-pub fn version_2() -> Document {
-    recorded(V2).expect("the archive has it")
+/// The one document of the older version, as JSON or in protobuf.
+pub fn version_2(protobuf: bool) -> Document {
+    recorded(V2[usize::from(protobuf)]).expect("the archive has it")
 }
 
 #[cfg(test)]
@@ -139,9 +140,10 @@ mod tests {
     #[test]
     fn the_older_version_has_the_hash_of_its_text() {
         use sha2::Digest;
-        let document = version_2();
+        let document = version_2(false);
         let digest: String = sha2::Sha512::digest(&document.bytes).iter().map(|it| format!("{it:02X}")).collect();
         assert_eq!(document.hash, digest);
         assert!(document.bytes.starts_with(b"{\"swagger\":\"2.0\""));
+        assert!(version_2(true).bytes.starts_with(b"\n\x032.0"));
     }
 }

@@ -34,11 +34,11 @@ pub fn aggregated(asked: &Asked, bytes: Bytes) -> Answer {
 }
 
 /// An OpenAPI document; under another hash than its own, the way to it.
-pub fn openapi(asked: &Asked, document: &Document) -> Answer {
+pub fn openapi(asked: &Asked, document: &Document, content_type: &'static str) -> Answer {
     let tag = format!("\"{}\"", document.hash);
     let wanted = asked.query.text("hash").unwrap_or_default();
     if wanted.is_empty() || asked.path == "/openapi/v2" {
-        return tagged(asked, "application/json", tag, document.bytes.clone(), Vec::new());
+        return tagged(asked, content_type, tag, document.bytes.clone(), Vec::new());
     }
     if wanted != document.hash {
         let place = format!("{}?hash={}", asked.path, document.hash);
@@ -46,7 +46,7 @@ pub fn openapi(asked: &Asked, document: &Document) -> Answer {
         return Answer::Document { code: StatusCode::MOVED_PERMANENTLY, content_type: "application/json", bytes: Bytes::new(), headers };
     }
     let forever = vec![(header::CACHE_CONTROL, "public, immutable".to_owned())];
-    tagged(asked, "application/json", tag, document.bytes.clone(), forever)
+    tagged(asked, content_type, tag, document.bytes.clone(), forever)
 }
 
 /// Who issues tokens, for those who check them.

@@ -27,14 +27,9 @@ fn describe_paths(kind: Kind, paths: &mut Map) {
     let root = format!("/apis/{}", kind.api_version());
     let collection = if kind.namespaced() { format!("{root}/namespaces/{{namespace}}/{}", kind.plural()) } else { format!("{root}/{}", kind.plural()) };
     let (mut of_collection, mut of_object) = (Map::new(), Map::new());
-    for (verb, method, named) in [
-        ("list", "get", false),
-        ("create", "post", false),
-        ("get", "get", true),
-        ("update", "put", true),
-        ("patch", "patch", true),
-        ("delete", "delete", true),
-    ] {
+    for (verb, method, named) in
+        [("list", "get", false), ("create", "post", false), ("get", "get", true), ("update", "put", true), ("patch", "patch", true), ("delete", "delete", true)]
+    {
         let target = if named { &mut of_object } else { &mut of_collection };
         target.insert(method.to_owned(), operation(kind, verb));
     }

@@ -68,9 +68,13 @@ fn a_deployment_is_refused_for_what_would_not_run() {
 
 #[test]
 fn names_are_judged_by_kind() {
-    for (kind, name, good) in
-        [(Kind::CONFIGMAPS, "a.b", true), (Kind::SERVICES, "1a", false), (Kind::NAMESPACES, "a.b", false), (Kind::CLUSTERROLES, "system:a", true)]
-    {
+    for (kind, name, good) in [
+        (Kind::CONFIGMAPS, "a.b", true),
+        (Kind::SERVICES, "1a", true),
+        (Kind::SERVICES, "a.b", false),
+        (Kind::NAMESPACES, "a.b", false),
+        (Kind::CLUSTERROLES, "system:a", true),
+    ] {
         let namespace = if kind.namespaced() { json!("default") } else { Value::Null };
         let object = json!({ "metadata": { "name": name, "namespace": namespace }, "spec": { "ports": [{ "port": 80, "protocol": "TCP", "targetPort": 80 }], "type": "ClusterIP", "sessionAffinity": "None" } });
         assert_eq!(create(kind, &object).is_empty(), good, "{kind:?} {name}: {:?}", said(create(kind, &object)));

@@ -1,6 +1,8 @@
 //! The simulated cluster: an API server and the controllers, in process, deterministic, on the clock that it is given.
 //!
 //! It never imports `rollout`: it is an independent witness and must not share a bug with what it checks.
+//!
+#![doc = include_str!("sim/scope.md")]
 
 mod access;
 mod admission;
@@ -62,6 +64,9 @@ mod yaml;
 
 pub use server::Service;
 pub use world::{Options, Sim};
+
+/// What is simulated and what is not, as users read it (Markdown).
+pub const SCOPE: &str = include_str!("sim/scope.md");
 
 /// The version of Kubernetes that is simulated.
 pub const VERSION: &str = "v1.36.3";

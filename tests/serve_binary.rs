@@ -99,6 +99,13 @@ fn its_version_is_the_api_servers() {
 }
 
 #[test]
+fn it_tells_what_is_simulated_and_what_is_not() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rollsh")).args(["sim", "--about"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("\nNot simulated:\n") && said.contains("/sim/faults") && said.contains("--save FILE"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_is_a_usage_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let mine = folder.path().join("config");

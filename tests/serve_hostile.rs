@@ -217,3 +217,72 @@ fn whoever_shows_nothing_is_anonymous_and_a_wrong_token_is_refused() {
     let token = served.kubeconfig.lines().find_map(|line| line.trim().strip_prefix("token: ")).expect("a token");
     assert_eq!(ask(token).0, "200");
 }
+
+#[test]
+fn what_steers_the_simulator_is_no_softer() {
+    let served = served::empty(true);
+    let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
+    for path in ["/sim/faults", "/sim/images", "/sim/clock"] {
+        for (body, code) in [
+            (vec![b' '; 4 << 20], 413),
+            (vec![b'['; 100_000], 400),
+            (bomb.as_bytes().to_vec(), 400),
+            (b"{".to_vec(), 400),
+            (b"\xff\xfe".to_vec(), 400),
+            (b"7".to_vec(), 400),
+            (b"[7]".to_vec(), 400),
+        ] {
+            let (found, status) = served.ask("POST", path, "", &body);
+            let begins = String::from_utf8_lossy(&body[..body.len().min(20)]).into_owned();
+            assert_eq!((found, status["kind"].as_str()), (code, Some("Status")), "{path} {begins}: {status}");
+        }
+    }
+    assert_eq!(served.ask("GET", "/sim/faults", "", b"").1, json!({ "faults": [] }), "nothing came of it");
+    assert_eq!(served.ask("POST", "/sim/clock", "", b"{advance: 100000000h}").0, 400);
+}
+
+#[test]
+fn a_compressed_body_is_not_blown_up() {
+    let served = served::empty(true);
+    // As the real server, it never unpacks a request: what is in there does not matter, only that nobody looks.
+    let squeezed = [&[0x1f_u8, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3], [0xed_u8, 0xc1].repeat(5000).as_slice()].concat();
+    let head = format!(
+        "POST {MAPS} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+        squeezed.len()
+    );
+    let (head, body) = served.raw(&[head.as_bytes(), &squeezed].concat());
+    assert!(head.starts_with("HTTP/1.1 400") && body.contains("\"BadRequest\""), "{head} {body}");
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+#[test]
+fn floods_of_http2_frames_end_with_their_connection() {
+    let served = served::empty(true);
+    // GET / of host x.
+    let get = [0x82, 0x86, 0x84, 0x41, 0x01, b'x'];
+    let preface = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[])].concat();
+    let resets = |at: u32| [frame(1, 5, 2 * at + 1, &get), frame(3, 0, 2 * at + 1, &8_u32.to_be_bytes())].concat();
+    let endless_head = |at: u32| if at == 0 { frame(1, 1, 1, &get) } else { frame(9, 0, 1, &[0x40, 0x01, b'a', 0x01, b'b'].repeat(1000)) };
+    let pings = |_: u32| frame(6, 0, 0, &[0; 8]);
+    let settings = |_: u32| frame(4, 0, 0, &[0, 4, 0, 0, 255, 255]);
+    let garbage = |_: u32| frame(0xee, 0xff, 7, &[0; 1000]);
+    let floods: [(&str, &dyn Fn(u32) -> Vec<u8>); 5] =
+        [("resets", &resets), ("an endless head", &endless_head), ("pings", &pings), ("settings", &settings), ("unknown frames", &garbage)];
+    for (what, flood) in floods {
+        let mut stream = served.connect();
+        stream.set_write_timeout(Some(std::time::Duration::from_secs(2))).expect("a timeout");
+        stream.write_all(&preface).expect("sent");
+        for at in 0..20_000 {
+            // The server closes, or reads no more.
+            if stream.write_all(&flood(at)).is_err() {
+                break;
+            }
+        }
+        assert_eq!(served.ask("GET", "/healthz", "", b"").0, 200, "after {what}");
+    }
+}

@@ -104,7 +104,7 @@ pub enum Command {
     },
     /// Serve the simulated cluster on loopback for other clients, until Ctrl-C
     ///
-    /// Without --with and --demo it is an empty cluster with three nodes. Without --write-kubeconfig the kubeconfig goes to standard output.
+    /// Without --with and --demo it is an empty cluster with three nodes. Without --write-kubeconfig the kubeconfig goes to standard output. --about tells what is simulated and what is not.
     Sim(Simulated),
     /// Run every `fn test_*()` of every `*_test.rhai`, each in a fresh simulated cluster on a virtual clock
     ///
@@ -212,6 +212,9 @@ pub struct Simulated {
     /// What goes wrong, from FILE: faults as of `sim::fault`, one or a list; `kubectl create --raw /sim/faults -f FILE` adds some later
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// Print what is simulated and what is not, how faults are made, and what is saved
+    #[arg(long)]
+    pub about: bool,
     /// Print the version of Kubernetes that is simulated, as its API server prints it
     #[arg(long)]
     pub version: bool,

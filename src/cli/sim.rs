@@ -13,7 +13,7 @@ use crate::error::{Error, Result, file_reason};
 use crate::render::screen::Screen;
 use crate::sim::serve::{self, Server, kubeconfig};
 use crate::sim::state::{Saved, write_private};
-use crate::sim::{Options, Sim, VERSION};
+use crate::sim::{Options, SCOPE, Sim, VERSION};
 
 /// Threads for connections: what a request does is done under one lock, the rest is encryption.
 const WORKERS: usize = 2;
@@ -28,6 +28,10 @@ const ENDS: [(SignalKind, u8); 3] = [(SignalKind::interrupt(), 130), (SignalKind
 pub fn serve(global: &Global, options: &Simulated, screen: &Screen) -> Result<ExitCode> {
     if options.version {
         screen.print_line(&format!("Kubernetes {VERSION}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if options.about {
+        screen.print(SCOPE);
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();

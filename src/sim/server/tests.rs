@@ -421,3 +421,15 @@ fn a_user_may_do_what_its_roles_say() {
     assert_eq!(as_joe("POST", path, review("delete")).1["status"], json!({ "allowed": false }));
     assert_eq!(as_joe("GET", "/apis", Value::Null).0, 200, "discovery is everybody's");
 }
+
+#[test]
+fn what_the_list_of_what_is_not_simulated_names_is_refused() {
+    let trial = Trial::new();
+    let pod = json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "web", "image": "shop/web:1" }] } });
+    trial.good("POST", "/api/v1/namespaces/default/pods", pod);
+    for part in ["exec", "attach", "portforward", "proxy"] {
+        assert!(crate::sim::SCOPE.contains(part.trim_end_matches("forward")));
+        let (code, answer) = trial.ask("GET", &format!("/api/v1/namespaces/default/pods/web/{part}"), Value::Null);
+        assert!(code >= 400 && answer["kind"] == "Status", "{part}: {code} {answer}");
+    }
+}

@@ -172,7 +172,7 @@ pub fn before_component(world: &mut World, manager: &str, verb: &'static str, ki
 fn failure(trouble: &Trouble, retry_after_s: u32, request: &RequestFacts<'_>) -> Failure {
     match (trouble, request.kind) {
         (Trouble::Conflict, Some(kind)) => Failure::modified(kind, request.name),
-        (Trouble::Throttle, _) => Failure::too_many_requests("Too many requests, please try again later.", retry_after_s.into()),
+        (Trouble::Throttle, _) => Failure::too_many_requests("Too many requests, please try again later.", retry_after_s),
         (Trouble::Gone, _) => Failure::expired("The resourceVersion for the provided list is too old."),
         (Trouble::Forbid, Some(kind)) => {
             let group = kind.group();

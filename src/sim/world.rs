@@ -2,16 +2,18 @@
 //!
 //! Not here: what a write means (`api`) and what is done when something is due (`controllers`).
 
+mod time;
+
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use jiff::{SignedDuration, Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::Notify;
 
+pub use self::time::{Skew, micro_stamp, stamp};
 use super::controllers::{self, Work};
 use super::custom::Customs;
 use super::fixture;
@@ -264,32 +266,6 @@ impl World {
     pub fn is_watched(&self, kind: Kind) -> bool {
         self.wakers.contains_key(&kind)
     }
-}
-
-/// How far a cluster's time is ahead of its clock: who asks for the time need not have the world. Clones are the same.
-#[derive(Clone, Debug, Default)]
-pub struct Skew(Arc<AtomicI64>);
-
-impl Skew {
-    pub fn get(&self) -> SignedDuration {
-        SignedDuration::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-
-    pub fn set(&self, skew: SignedDuration) {
-        // 292 years either way are enough.
-        self.0.store(i64::try_from(skew.as_nanos()).unwrap_or(if skew.is_negative() { i64::MIN } else { i64::MAX }), Ordering::Relaxed);
-    }
-}
-
-/// A time in whole seconds, as `metav1.Time` is written.
-pub fn stamp(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
-}
-
-/// A time in microseconds, as `metav1.MicroTime` is written.
-pub fn micro_stamp(time: Timestamp) -> String {
-    let whole = time.round(jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc)).unwrap_or(time);
-    format!("{whole:.6}")
 }
 
 /// One simulated cluster; clones are the same cluster.

@@ -127,8 +127,8 @@ fn something_else(path: &Path) -> Error {
 
 fn parse(text: &str) -> Option<Value> {
     let config: Value = serde_saphyr::from_str(text).ok()?;
-    let lists = |list: &&str| config[*list].is_array() || config[*list].is_null();
-    (config["kind"] == "Config" && LISTS.iter().all(|it| lists(&it))).then_some(config)
+    let are_lists = LISTS.iter().all(|list| config[*list].is_array() || config[*list].is_null());
+    (config["kind"] == "Config" && are_lists).then_some(config)
 }
 
 fn yaml(config: &Value) -> Result<String> {

@@ -271,7 +271,8 @@ fn floods_of_http2_frames_end_with_their_connection() {
     let pings = |_: u32| frame(6, 0, 0, &[0; 8]);
     let settings = |_: u32| frame(4, 0, 0, &[0, 4, 0, 0, 255, 255]);
     let garbage = |_: u32| frame(0xee, 0xff, 7, &[0; 1000]);
-    let floods: [(&str, &dyn Fn(u32) -> Vec<u8>); 5] =
+    type Flood<'a> = &'a dyn Fn(u32) -> Vec<u8>;
+    let floods: [(&str, Flood<'_>); 5] =
         [("resets", &resets), ("an endless head", &endless_head), ("pings", &pings), ("settings", &settings), ("unknown frames", &garbage)];
     for (what, flood) in floods {
         let mut stream = served.connect();

@@ -351,11 +351,9 @@ mod tests {
 
     #[test]
     fn a_job_without_labels_has_those_of_its_template() {
-        for (labels, template, expected) in [
-            (Value::Null, Value::Null, "web"),
-            (json!({ "a": "b" }), json!({ "a": "b" }), "web"),
-            (json!({ "own": "x" }), json!({ "a": "b" }), ""),
-        ] {
+        for (labels, template, expected) in
+            [(Value::Null, Value::Null, "web"), (json!({ "a": "b" }), json!({ "a": "b" }), "web"), (json!({ "own": "x" }), json!({ "a": "b" }), "")]
+        {
             let mut job = json!({
                 "metadata": { "name": "web", "uid": "u", "labels": labels }, "spec": { "template": { "metadata": { "labels": template }, "spec": {} } },
             });

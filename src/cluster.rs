@@ -4,6 +4,7 @@ pub mod connect;
 pub mod discovery;
 mod failure;
 mod kubeconfig;
+mod lean;
 pub mod logs;
 pub mod read;
 mod request;

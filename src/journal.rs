@@ -157,20 +157,20 @@ impl Journal {
         }
     }
 
-    /// Writes an intent, and returns only when it is on the disk. Gives the number that its outcome is written under.
+    /// Writes an intent, and returns only when it is on the disk, unless it is a dry run. Gives the number that its outcome is written under.
     ///
     /// # Errors
     /// `denied` when it cannot be written.
     pub fn intend(&self, intent: &Intent) -> Result<u64> {
-        self.append(|sequence| json!({ "entry": "intent", "id": sequence, "intent": intent }))
+        self.append(!intent.dry_run, |sequence| json!({ "entry": "intent", "id": sequence, "intent": intent }))
     }
 
-    /// Writes what became of an intent.
+    /// Writes what became of an intent; `durable`: and returns only when it is on the disk.
     ///
     /// # Errors
     /// `denied` when it cannot be written.
-    pub fn conclude(&self, id: u64, outcome: &Outcome) -> Result<()> {
-        self.append(|_| json!({ "entry": "outcome", "id": id, "outcome": outcome })).map(drop)
+    pub fn conclude(&self, id: u64, outcome: &Outcome, durable: bool) -> Result<()> {
+        self.append(durable, |_| json!({ "entry": "outcome", "id": id, "outcome": outcome })).map(drop)
     }
 
     /// All changes, oldest first. Lines that are no entries are passed over: `verify` tells about them.
@@ -201,9 +201,9 @@ impl Journal {
         Ok(check.verdict())
     }
 
-    fn append(&self, make: impl FnOnce(u64) -> Value) -> Result<u64> {
+    fn append(&self, durable: bool, make: impl FnOnce(u64) -> Value) -> Result<u64> {
         match &*self.0 {
-            Store::File(path) => file::append(path, make),
+            Store::File(path) => file::append(path, durable, make),
             Store::Memory(lines) => {
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 let last = lines.last().and_then(|line| chain::Link::of(line));

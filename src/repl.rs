@@ -3,6 +3,7 @@
 mod complete;
 mod helper;
 mod highlight;
+mod kubectl;
 mod validate;
 
 use std::path::PathBuf;
@@ -13,11 +14,12 @@ use rustyline::error::ReadlineError;
 use rustyline::history::{FileHistory, History};
 use rustyline::{CompletionType, Config, Editor};
 
-use crate::error::{Error, Result};
-use crate::functions::{help, show};
+use crate::error::{Error, ErrorKind, Result};
+use crate::functions::{Function, find, help, show};
 use crate::render::fault;
 use crate::render::screen::Text;
-use crate::script::{Ended, Host};
+use crate::resource::Resource;
+use crate::script::{Ended, Fault, Host};
 use crate::session::{Halt, Session};
 use helper::Helper;
 
@@ -75,9 +77,10 @@ fn dialogue(host: &mut Host, editor: &mut Line, history: Option<&PathBuf>) -> Ex
                 match word(line.trim()) {
                     Some(Word::Leave) => return ExitCode::SUCCESS,
                     Some(Word::Help) => session.screen().print_line(&help::overview()),
+                    Some(Word::About(function)) => session.screen().print_line(&help::about(function)),
                     None => {
                         session.interrupts().clear();
-                        if let Some(code) = show_end(&session, &host.line(&line), &line) {
+                        if let Some(code) = show_end(&session, host.line(&line), &line) {
                             return code;
                         }
                     }
@@ -101,6 +104,7 @@ fn dialogue(host: &mut Host, editor: &mut Line, history: Option<&PathBuf>) -> Ex
 /// Words that people type without parentheses.
 enum Word {
     Help,
+    About(&'static Function),
     Leave,
 }
 
@@ -108,29 +112,42 @@ fn word(line: &str) -> Option<Word> {
     match line.trim_end_matches(';') {
         "help" | "?" => Some(Word::Help),
         "exit" | "quit" | "exit()" | "quit()" => Some(Word::Leave),
-        _ => None,
+        line => find(line.strip_prefix("help ").or_else(|| line.strip_prefix("? "))?.trim()).map(Word::About),
     }
 }
 
 /// Shows how a line ended; the exit code when it ended the shell.
-fn show_end(session: &Session, ended: &Ended, line: &str) -> Option<ExitCode> {
+fn show_end(session: &Session, ended: Ended, line: &str) -> Option<ExitCode> {
     match ended {
         Ended::Value(value) if value.is_unit() => None,
         Ended::Value(value) => {
-            session.screen().show(&show::styled(session, value));
+            show::show(session, &value);
             None
         }
         Ended::Failed(failed) => {
-            session.screen().warn(&failed.text(line));
+            session.screen().warn(&hinted(failed, line).text(line));
             None
         }
-        Ended::Halted(Halt::Exit(code)) => Some(ExitCode::from(u8::try_from(*code).unwrap_or(1))),
+        Ended::Halted(Halt::Exit(code)) => Some(ExitCode::from(u8::try_from(code).unwrap_or(1))),
         Ended::Halted(Halt::Terminated) => Some(ExitCode::from(143)),
         Ended::Halted(_) => {
             session.screen().warn(&Text::plain("interrupted"));
             None
         }
     }
+}
+
+/// With a hint for who typed what kubectl takes, or a target without its quotes.
+fn hinted(fault: Fault, line: &str) -> Fault {
+    if fault.error.kind() != ErrorKind::Usage && fault.error.kind() != ErrorKind::Script {
+        return fault;
+    }
+    let hint = match (kubectl::meant(line), fault.error.message().strip_prefix("variable not found: ")) {
+        (Some(call), _) => format!("that is kubectl's; here it is {call}"),
+        (None, Some(kind)) if Resource::known(kind).is_some() => format!("a target stands in quotes, as in \"{kind}/web\""),
+        _ => return fault,
+    };
+    Fault { error: fault.error.hint(hint), ..fault }
 }
 
 /// `prod/shop> `; only what is known without a request.

@@ -54,6 +54,7 @@ pub static SECRET: Resource = known("", "v1", "Secret", "secrets", "secret", sho
 pub static HORIZONTAL_POD_AUTOSCALER: Resource =
     known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler", short!["hpa"], true);
 pub static EVENT: Resource = known("", "v1", "Event", "events", "event", short!["ev"], true);
+pub static NAMESPACE: Resource = known("", "v1", "Namespace", "namespaces", "namespace", short!["ns"], false);
 
 /// The kinds that are the same on every supported cluster.
 static KNOWN: &[&Resource] = &[
@@ -68,12 +69,21 @@ static KNOWN: &[&Resource] = &[
     &CONFIG_MAP,
     &SECRET,
     &known("", "v1", "ServiceAccount", "serviceaccounts", "serviceaccount", short!["sa"], true),
-    &known("", "v1", "Namespace", "namespaces", "namespace", short!["ns"], false),
+    &NAMESPACE,
     &known("", "v1", "Node", "nodes", "node", short!["no"], false),
     &known("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim", short!["pvc"], true),
     &HORIZONTAL_POD_AUTOSCALER,
     &known("batch", "v1", "Job", "jobs", "job", short![], true),
     &known("batch", "v1", "CronJob", "cronjobs", "cronjob", short!["cj"], true),
+    &known("", "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", short!["pv"], false),
+    &known("", "v1", "ResourceQuota", "resourcequotas", "resourcequota", short!["quota"], true),
+    &known("", "v1", "LimitRange", "limitranges", "limitrange", short!["limits"], true),
+    &known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler", short!["hpa"], true),
+    &known("networking.k8s.io", "v1", "Ingress", "ingresses", "ingress", short!["ing"], true),
+    &known("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", short!["netpol"], true),
+    &known("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "poddisruptionbudget", short!["pdb"], true),
+    &known("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", "endpointslice", short![], true),
+    &known("coordination.k8s.io", "v1", "Lease", "leases", "lease", short![], true),
 ];
 
 impl Resource {

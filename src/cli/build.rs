@@ -27,7 +27,7 @@ pub enum Use {
     Script(PathBuf),
 }
 
-/// How many worker threads a session on a real cluster needs: connections and watches, no computing.
+/// How many worker threads a prompt needs: connections and watches, which go on while a person types.
 const WORKERS: usize = 2;
 
 pub fn screen(global: &Global) -> Screen {
@@ -46,7 +46,9 @@ pub fn session(global: &Global, used: &Use, screen: Screen) -> Result<Session> {
     let simulated = global.sim.as_ref().map(|start| simulated(global, start.as_deref())).transpose()?;
     let (runtime, clock) = match &simulated {
         Some(options) if !prompt => virtual_time_of(options)?,
-        _ => time(false)?,
+        _ if prompt => (runtime(Builder::new_multi_thread().worker_threads(WORKERS))?, Clock::wall()),
+        // A script waits where it stands: whatever runs meanwhile runs on its own thread, without a wake-up from one to another for each answer.
+        _ => (runtime(&mut Builder::new_current_thread())?, Clock::wall()),
     };
     let interrupts = Interrupts::default();
     signals::listen(&interrupts, prompt)?;
@@ -96,7 +98,7 @@ fn state(global: &Global) -> Option<PathBuf> {
 
 /// A session that reaches no cluster, for what only needs the functions.
 pub fn without_cluster(screen: Screen) -> Result<Session> {
-    let (runtime, clock) = time(true)?;
+    let (runtime, clock) = virtual_time()?;
     Ok(Session::new(Parts {
         runtime,
         clock,
@@ -109,13 +111,9 @@ pub fn without_cluster(screen: Screen) -> Result<Session> {
     }))
 }
 
-/// The runtime and the clock that follows it.
-fn time(is_virtual: bool) -> Result<(Arc<Runtime>, Clock)> {
-    if is_virtual {
-        return virtual_time();
-    }
-    let runtime = Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
-    Ok((Arc::new(runtime.map_err(|error| Error::script(format!("cannot start the runtime: {error}")))?), Clock::wall()))
+fn runtime(builder: &mut Builder) -> Result<Arc<Runtime>> {
+    let runtime = builder.enable_all().build();
+    Ok(Arc::new(runtime.map_err(|error| Error::script(format!("cannot start the runtime: {error}")))?))
 }
 
 fn simulated(global: &Global, start: Option<&Path>) -> Result<Options> {

@@ -43,13 +43,10 @@ fn halted(screen: &Screen, halt: Halt) -> ExitCode {
 
 /// A value as `eval` prints it.
 pub fn print(session: &Session, shown: &Dynamic) {
-    let text = match session.settings().output {
-        Output::Text if shown.is_unit() => return,
-        Output::Text => show::text(session, shown),
-        Output::Json => data::json(&value::json(shown)),
-        Output::Yaml => data::yaml(&value::json(shown)),
-    };
-    if !text.is_empty() {
-        session.screen().print_line(&text);
+    match session.settings().output {
+        Output::Text if shown.is_unit() => {}
+        Output::Text => show::show(session, shown),
+        Output::Json => session.screen().print_line(&data::json(&value::json(shown))),
+        Output::Yaml => session.screen().print_line(data::yaml(&value::json(shown)).trim_end_matches('\n')),
     }
 }

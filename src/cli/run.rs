@@ -16,6 +16,7 @@ use crate::render::screen::Screen;
 use crate::repl;
 use crate::script::engine::{STACK_SIZE, arguments};
 use crate::script::{Ended, Fault, Host, check};
+use crate::session::settings::Output;
 
 /// Runs the command, on a thread with the stack that deep scripts need.
 pub fn run(args: Args) -> ExitCode {
@@ -42,11 +43,17 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         Some(Command::Eval { expr }) => {
             let session = build::session(global, &Use::Script(PathBuf::from(".")), screen.clone())?;
             let _deadline = global.timeout.map(|timeout| session.deadline(timeout));
-            let ended = Host::new(&session, Some(Path::new(".")), &arguments(&[])).run("eval", &expr);
+            let mut host = Host::new(&session, Some(Path::new(".")), &arguments(&[]));
+            let ended = match session.settings().output {
+                Output::Text => host.run_to_show("eval", &expr),
+                Output::Json | Output::Yaml => host.run("eval", &expr),
+            };
             if let Ended::Value(value) = &ended {
                 end::print(&session, value);
             }
-            Ok(end::code(&session, &ended, &expr))
+            let code = end::code(&session, &ended, &expr);
+            leave(host);
+            Ok(code)
         }
         Some(Command::Check { files }) => check_files(screen, &files),
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
@@ -105,8 +112,16 @@ fn script(global: &Global, screen: &Screen, file: &Path, args: &Map) -> Result<E
     let folder = folder_of(file);
     let session = build::session(global, &Use::Script(folder.clone()), screen.clone())?;
     let _deadline = global.timeout.map(|timeout| session.deadline(timeout));
-    let ended = Host::new(&session, Some(&folder), args).run(&name, &text);
-    Ok(end::code(&session, &ended, &text))
+    let mut host = Host::new(&session, Some(&folder), args);
+    let ended = host.run(&name, &text);
+    let code = end::code(&session, &ended, &text);
+    leave(host);
+    Ok(code)
+}
+
+/// The process ends now: taking the engine, the session and its connections apart piece by piece would only take time.
+fn leave(host: Host) {
+    std::mem::forget(host);
 }
 
 fn check_files(screen: &Screen, files: &[PathBuf]) -> Result<ExitCode> {

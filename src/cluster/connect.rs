@@ -173,9 +173,11 @@ impl Cluster {
         }
         let client = match &self.0.source {
             Source::Service(make) => (*make.lock().unwrap_or_else(PoisonError::into_inner))(),
+            // A few small files at most.
+            Source::Configured(chosen) if !self.has_plugin() => build(chosen)?,
             Source::Configured(chosen) => {
                 let chosen = chosen.clone();
-                // Plugins run as blocking child processes, and certificates are files.
+                // Plugins run as blocking child processes.
                 let building = tokio::task::spawn_blocking(move || build(&chosen));
                 match tokio::time::timeout(PLUGIN_LIMIT, building).await {
                     Ok(Ok(built)) => built?,

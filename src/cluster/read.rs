@@ -7,6 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::connect::Cluster;
+use super::failure::Failure;
 use super::request::{Ask, JSON, Path, Subject, segment};
 use crate::error::{Error, Result};
 use crate::resource::{POD, Resource, Target};
@@ -103,6 +104,19 @@ pub(super) fn log_ask(namespace: &str, pod: &str, options: &LogOptions, follow: 
     Ok(get(path.done(), "*/*", subject))
 }
 
+/// How an answer becomes a value.
+type Parse = fn(&[u8]) -> Result<Value, Failure>;
+
+/// How the pages of a list are asked for.
+pub(super) struct Form<'a> {
+    pub accept: &'static str,
+    pub include: Option<&'a str>,
+    /// How many objects a page may have.
+    pub size: usize,
+    /// Where to go on, for a list that was begun already.
+    pub token: Option<String>,
+}
+
 /// A list, page by page: the items, and the version of the store that they are of.
 pub(super) struct Listing {
     pub items: Vec<Value>,
@@ -118,16 +132,21 @@ impl Cluster {
         self.ask_json(&get(path_of(target)?, JSON, about("get", "get", target))).await
     }
 
-    /// All objects of a selection (page by page, 500 a page), each with `apiVersion` and `kind` filled in.
+    /// All objects of a selection (page by page, 500 a page), each with `apiVersion` and `kind` filled in and without the field sets of its
+    /// managed fields.
     pub async fn list(&self, resource: &Resource, selection: &Selection) -> Result<Vec<Value>> {
-        Ok(self.listing(resource, selection).await?.items)
+        Ok(self.listing_parsed(resource, selection, super::request::parse_lean).await?.items)
     }
 
-    /// A list with the version to watch from.
+    /// A list with the version to watch from; the objects are whole.
     pub(super) async fn listing(&self, resource: &Resource, selection: &Selection) -> Result<Listing> {
+        self.listing_parsed(resource, selection, super::request::parse).await
+    }
+
+    async fn listing_parsed(&self, resource: &Resource, selection: &Selection, parse: Parse) -> Result<Listing> {
         let mut items: Vec<Value> = Vec::new();
         let version = self
-            .pages(resource, selection, JSON, None, |mut page| {
+            .pages(resource, selection, (JSON, parse), None, |mut page| {
                 if let Some(Value::Array(found)) = page.get_mut("items").map(Value::take) {
                     items.extend(found);
                 }
@@ -144,37 +163,66 @@ impl Cluster {
     }
 
     /// Every page of a collection in turn; gives the version of the first.
-    ///
-    /// # Limits
-    /// A list whose continuation has expired is begun anew, once and in one piece, as client-go does.
     pub(super) async fn pages(
         &self,
         resource: &Resource,
         selection: &Selection,
-        accept: &'static str,
+        (accept, parse): (&'static str, Parse),
         include: Option<&str>,
-        mut page: impl FnMut(Value),
+        page: impl FnMut(Value),
     ) -> Result<String> {
+        let mut pages: Vec<Value> = Vec::new();
+        let form = Form { accept, include, size: PAGE, token: None };
+        self.raw_pages(resource, selection, form, |part| {
+            let Some(bytes) = part else {
+                pages.clear();
+                return Ok(None);
+            };
+            let answer = parse(bytes)?;
+            let token = answer["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);
+            pages.push(answer);
+            Ok(token)
+        })
+        .await?;
+        let version = pages.first().and_then(|first| first["metadata"]["resourceVersion"].as_str()).unwrap_or_default().to_owned();
+        pages.into_iter().for_each(page);
+        Ok(version)
+    }
+
+    /// Every page of a collection in turn, unread. What takes a page tells the continuation that stands in it; `None` in place of a page means:
+    /// forget those before, the list begins anew.
+    ///
+    /// # Limits
+    /// A list whose continuation has expired is begun anew, once and in one piece, as client-go does.
+    pub(super) async fn raw_pages(
+        &self,
+        resource: &Resource,
+        selection: &Selection,
+        form: Form<'_>,
+        mut take: impl FnMut(Option<&[u8]>) -> Result<Option<String>, Failure>,
+    ) -> Result<()> {
         let path = collection(resource, selection.namespace.as_deref())?;
         let subject = about_all("list", resource, selection);
-        let mut pages: Vec<Value> = Vec::new();
-        let (mut token, mut whole): (Option<String>, bool) = (None, false);
+        let (mut token, mut whole): (Option<String>, bool) = (form.token, false);
         loop {
-            let mut query =
-                Path::new(path.clone()).maybe("labelSelector", selection.labels()).maybe("fieldSelector", selection.fields()).maybe("includeObject", include);
+            let mut query = Path::new(path.clone())
+                .maybe("labelSelector", selection.labels())
+                .maybe("fieldSelector", selection.fields())
+                .maybe("includeObject", form.include);
             if !whole {
-                query = query.with("limit", PAGE.to_string());
+                query = query.with("limit", form.size.to_string());
             }
-            let ask = get(query.maybe("continue", token.as_deref()).done(), accept, subject.clone());
+            let ask = get(query.maybe("continue", token.as_deref()).done(), form.accept, subject.clone());
+            let failed = |(failure, tries): (Failure, u32)| failure.into_error(self, &subject, tries);
             let answer = match self.ask_raw(&ask).await {
                 Err((failure, _)) if failure.code() == Some(410) && token.is_some() && !whole => {
-                    pages.clear();
+                    take(None).map_err(|failure| failed((failure, 1)))?;
                     (token, whole) = (None, true);
                     continue;
                 }
                 other => other.map_err(|(failure, tries)| {
                     let is_bad = failure.code() == Some(400);
-                    let error = failure.into_error(self, &subject, tries);
+                    let error = failed((failure, tries));
                     let selectors = [("label", selection.labels().map(str::to_owned)), ("field", selection.fields())];
                     selectors.into_iter().filter(|_| is_bad).fold(error, |error, (word, selector)| match selector {
                         Some(selector) => error.hint(format!("the {word} selector was {selector:?}")),
@@ -182,16 +230,11 @@ impl Cluster {
                     })
                 })?,
             };
-            let answer = super::request::parse(&answer).map_err(|failure| failure.into_error(self, &subject, 1))?;
-            token = answer["metadata"]["continue"].as_str().filter(|token| !token.is_empty()).map(str::to_owned);
-            pages.push(answer);
+            token = take(Some(&answer)).map_err(|failure| failed((failure, 1)))?;
             if token.is_none() {
-                break;
+                return Ok(());
             }
         }
-        let version = pages.first().and_then(|first| first["metadata"]["resourceVersion"].as_str()).unwrap_or_default().to_owned();
-        pages.into_iter().for_each(&mut page);
-        Ok(version)
     }
 
     /// The log of a container; of the only one, or the server's default, when none is named.

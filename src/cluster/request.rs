@@ -223,6 +223,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Value, Failure> {
     serde_json::from_slice(bytes).map_err(|error| Failure::garbled(&error.to_string(), bytes))
 }
 
+/// As `parse`, without the field sets of `managedFields`.
+pub(super) fn parse_lean(bytes: &[u8]) -> Result<Value, Failure> {
+    super::lean::parse(bytes).map_err(|error| Failure::garbled(&error.to_string(), bytes))
+}
+
 async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Failure> {
     let mut all: Vec<u8> = Vec::new();
     loop {

@@ -197,6 +197,12 @@ impl<'a> Call<'a> {
         self.wait(async { follow::snapshot(&cluster, target).await })
     }
 
+    /// A workload with its revisions, for what need not know the pods of a Deployment.
+    pub fn lineage(&self, target: &Target) -> Result<Snapshot, Box<EvalAltResult>> {
+        let cluster = self.cluster()?;
+        self.wait(async { follow::lineage(&cluster, target).await })
+    }
+
     /// Makes a change on the terms that the call's options set, with the change cause in the same write.
     pub fn make(&self, change: Change) -> Result<Made, Box<EvalAltResult>> {
         let change = change.with_cause(self.option_text("change_cause").as_deref());

@@ -32,18 +32,38 @@ pub struct Rollouts {
     limit: Option<Duration>,
     /// The newest look at each; none before the first.
     seen: Vec<Option<Seen>>,
+    /// Whether the sentence of a complete rollout is said where there is no terminal: who waits for it hears of it otherwise.
+    says_the_end: bool,
 }
 
 struct Seen {
     status: Status,
     history: Vec<Revision>,
     progress_left_s: Option<f64>,
+    at: jiff::Timestamp,
+}
+
+impl Seen {
+    /// The status with everybody as old as they are by now.
+    fn aged(&self, now: jiff::Timestamp) -> (Status, &[Revision], Option<f64>) {
+        let passed = now.duration_since(self.at);
+        let mut status = self.status.clone();
+        status.pods.iter_mut().for_each(|pod| pod.age_s += passed.as_secs());
+        (status, &self.history, self.progress_left_s.map(|left| left - passed.as_secs_f64()))
+    }
 }
 
 impl Rollouts {
     pub fn new(session: &Session, count: usize, limit: Option<Duration>) -> Self {
         let seen = std::iter::repeat_with(|| None).take(count).collect();
-        Self { live: Live::new(session.screen()), clock: session.clock().clone(), started: session.clock().now(), limit, seen }
+        Self { live: Live::new(session.screen()), clock: session.clock().clone(), started: session.clock().now(), limit, seen, says_the_end: false }
+    }
+
+    /// The sentence of a complete rollout is said too where there is no terminal.
+    #[must_use]
+    pub fn with_the_end(mut self) -> Self {
+        self.says_the_end = true;
+        self
     }
 
     pub fn in_place(&self) -> bool {
@@ -52,29 +72,35 @@ impl Rollouts {
 
     /// Shows a status: a frame on a terminal, kubectl's sentence elsewhere.
     pub fn show(&mut self, index: usize, following: &Following, status: &Status) {
-        let sentence = Text::plain(status.message.clone());
         let is_news = self.seen[index].as_ref().is_none_or(|seen| seen.status.message != status.message);
         let (history, progress_left_s) = if self.live.in_place() { following.history() } else { (Vec::new(), None) };
-        self.seen[index] = Some(Seen { status: status.clone(), history, progress_left_s });
+        self.seen[index] = Some(Seen { status: status.clone(), history, progress_left_s, at: self.clock.now() });
+        if self.live.in_place() {
+            self.redraw();
+        } else if is_news && (self.says_the_end || !status.complete) {
+            self.live.draw_or_say(&[], &Text::plain(status.message.clone()));
+        }
+    }
+
+    /// Draws what was seen last as it is now: ages and what is left of the time go on when nothing happens.
+    pub fn redraw(&mut self) {
         if !self.live.in_place() {
-            if is_news {
-                self.live.draw_or_say(&[], &sentence);
-            }
             return;
         }
-        let elapsed_s = self.clock.now().duration_since(self.started).as_secs_f64();
+        let now = self.clock.now();
+        let elapsed_s = now.duration_since(self.started).as_secs_f64();
         let timeout_left_s = self.limit.map(|limit| limit.as_secs_f64() - elapsed_s);
-        let scenes: Vec<Scene> = self
-            .seen
+        let aged: Vec<(Status, &[Revision], Option<f64>)> = self.seen.iter().flatten().map(|seen| seen.aged(now)).collect();
+        let scenes: Vec<Scene> = aged
             .iter()
-            .flatten()
-            .map(|seen| Scene { status: &seen.status, history: &seen.history, elapsed_s, timeout_left_s, progress_left_s: seen.progress_left_s })
+            .map(|(status, history, progress_left_s)| Scene { status, history, elapsed_s, timeout_left_s, progress_left_s: *progress_left_s })
             .collect();
         let frame = match scenes.as_slice() {
+            [] => return,
             [one] if self.seen.len() == 1 => rollout_frame(one, self.live.canvas()),
             several => summary_frame(several, self.live.canvas()),
         };
-        self.live.draw_or_say(&frame, &sentence);
+        self.live.draw(&frame);
     }
 
     /// Leaves the last frame.

@@ -10,7 +10,7 @@ use crate::render::data;
 use crate::render::screen::Text;
 use crate::render::table::{Layout, Table};
 use crate::session::Session;
-use crate::session::view::{Block, View};
+use crate::session::view::{Block, Printed, View};
 
 /// A value's text without a final newline.
 pub fn text(session: &Session, shown: &Dynamic) -> String {
@@ -20,9 +20,7 @@ pub fn text(session: &Session, shown: &Dynamic) -> String {
 
 /// A value as a person sees it: its own view when it has one, rows as a table, maps as YAML, all else as Rhai prints it.
 pub fn styled(session: &Session, shown: &Dynamic) -> Text {
-    if shown.tag() != 0
-        && let Some(view) = fingerprint(shown).and_then(|fingerprint| session.views().of(shown.tag(), fingerprint))
-    {
+    if let Some(view) = view(session, shown) {
         return view.text();
     }
     if let Some(items) = shown.read_lock::<Array>()
@@ -36,6 +34,37 @@ pub fn styled(session: &Session, shown: &Dynamic) -> Text {
         return Text::plain(data::yaml(&value::json(shown)));
     }
     Text::plain(shown.to_string())
+}
+
+/// Shows a value as a result, a line or more; nothing where there is nothing to see.
+pub fn show(session: &Session, shown: &Dynamic) {
+    match view(session, shown) {
+        Some(view) => view.show(session.screen()),
+        None => {
+            let text = styled(session, shown);
+            if !text.is_empty() {
+                session.screen().show(&text);
+            }
+        }
+    }
+}
+
+fn view(session: &Session, shown: &Dynamic) -> Option<View> {
+    if shown.tag() == 0 {
+        return None;
+    }
+    session.views().of(shown.tag(), fingerprint(shown)?)
+}
+
+/// An empty array that looks like tables, for a value that is only shown.
+pub fn printed(session: &Session, blocks: Vec<Printed>) -> Dynamic {
+    with_view(session, Dynamic::from_array(Vec::new()), View::Printed(blocks.into()))
+}
+
+/// A value with the look of tables; `rows` are made only where a script may look at them.
+pub fn rows_with_tables(session: &Session, rows: impl FnOnce() -> Array, blocks: Vec<Block>) -> Dynamic {
+    let rows = if session.views().only_shown() { Array::new() } else { rows() };
+    with_tables(session, Dynamic::from_array(rows), blocks)
 }
 
 /// Gives a value the look of server tables.

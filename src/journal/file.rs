@@ -1,4 +1,6 @@
 //! The journal's file: append under a lock, on the disk before anything else happens, and read back.
+//!
+//! What changed nothing need not outlive a power cut, and is not waited for.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -13,15 +15,15 @@ use crate::error::{Error, Result};
 const TAIL: u64 = 64 << 10;
 
 /// Appends an entry and gives its number.
-pub(super) fn append(path: &Path, make: impl FnOnce(u64) -> Value) -> Result<u64> {
-    write(path, make).map_err(|error| {
+pub(super) fn append(path: &Path, durable: bool, make: impl FnOnce(u64) -> Value) -> Result<u64> {
+    write(path, durable, make).map_err(|error| {
         Error::denied(format!("cannot write the journal {}: {error}", path.display()))
             .hint("free some space, or mend the permissions of the file and its directory")
             .source(error)
     })
 }
 
-fn write(path: &Path, make: impl FnOnce(u64) -> Value) -> io::Result<u64> {
+fn write(path: &Path, durable: bool, make: impl FnOnce(u64) -> Value) -> io::Result<u64> {
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         make_directory(parent)?;
     }
@@ -38,6 +40,9 @@ fn write(path: &Path, make: impl FnOnce(u64) -> Value) -> io::Result<u64> {
     // One write: a crash leaves a torn line at worst, which the next writer keeps as a line of its own.
     let text = format!("{}{line}\n", if whole { "" } else { "\n" });
     file.write_all(text.as_bytes())?;
+    if !durable {
+        return Ok(sequence);
+    }
     file.sync_all()?;
     #[cfg(unix)]
     if let (true, Some(parent)) = (new, path.parent()) {

@@ -23,7 +23,7 @@ fn done() -> Outcome {
 fn filled(journal: &Journal) {
     for _ in 0..2 {
         let id = journal.intend(&intent()).expect("written");
-        journal.conclude(id, &done()).expect("written");
+        journal.conclude(id, &done(), true).expect("written");
     }
 }
 
@@ -60,12 +60,12 @@ fn an_intent_is_found_again_with_its_outcome() {
         let first = journal.intend(&intent()).expect("written");
         let second = journal.intend(&intent()).expect("written");
         let error = Error::conflict("changed").fact("arrived", "unknown");
-        journal.conclude(second, &Outcome::new(Timestamp::UNIX_EPOCH, Err(&error))).expect("written");
+        journal.conclude(second, &Outcome::new(Timestamp::UNIX_EPOCH, Err(&error)), true).expect("written");
         let entries = journal.entries().expect("two");
         assert_eq!(entries[0], Entry { id: first, intent: intent(), outcome: None });
         let outcome = entries[1].outcome.as_ref().expect("concluded");
         assert_eq!((outcome.result.as_str(), outcome.error["message"].as_str()), ("unknown", Some("changed")));
-        journal.conclude(first, &done()).expect("written");
+        journal.conclude(first, &done(), true).expect("written");
         assert_eq!(journal.entries().expect("two")[0].outcome, Some(done()));
         assert!(journal.verify().expect("readable").is_good());
     }

@@ -175,6 +175,11 @@ impl Screen {
         self.write(Stream::Out, &line(text.written(self.out.color)));
     }
 
+    /// A long result to stdout, written piece by piece as it is made: it never stands in memory as a whole.
+    pub fn pieces(&self) -> Pieces<'_> {
+        Pieces { screen: self, waiting: String::new() }
+    }
+
     /// Progress or a notice: lines to stderr, neutralised, silent with `quiet`.
     pub fn notice(&self, text: &Text) {
         if !self.quiet {
@@ -245,6 +250,45 @@ impl Screen {
     /// Lets go of the live region; its last frame stays on the terminal.
     pub(super) fn release_region(&self) {
         *lock(&self.region) = Region::default();
+    }
+}
+
+/// How many bytes of a long result are written at once.
+const CHUNK: usize = 64 << 10;
+
+/// A result that is written in pieces; each is neutralised. What waits is written when this is dropped.
+pub struct Pieces<'a> {
+    screen: &'a Screen,
+    waiting: String,
+}
+
+impl Pieces<'_> {
+    /// Adds a piece.
+    pub fn put(&mut self, tone: Tone, text: &str) {
+        let safe = neutralise(text);
+        if tone == Tone::Plain || !self.screen.out.color || safe.trim().is_empty() {
+            self.waiting.push_str(&safe);
+        } else {
+            let style = tone.style();
+            // Both prefix and suffix, around a piece that spans no line.
+            let _ = std::fmt::Write::write_fmt(&mut self.waiting, format_args!("{}", style.paint(safe.as_ref())));
+        }
+        if self.waiting.len() >= CHUNK && self.waiting.ends_with('\n') {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.waiting.is_empty() {
+            self.screen.write(Stream::Out, &self.waiting);
+            self.waiting.clear();
+        }
+    }
+}
+
+impl Drop for Pieces<'_> {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -1,5 +1,8 @@
 //! Tables in kubectl's layout, from the API server's own `Table` objects or from rows of our own.
 
+pub mod long;
+
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -150,13 +153,13 @@ impl Table {
             lines.push(namespace.into_iter().chain(names).collect());
         }
         for row in &self.rows {
-            let namespace = layout.namespaces.then(|| Cell::new(Tone::Plain, one_line(row.namespace.as_deref().unwrap_or_default())));
+            let namespace = layout.namespaces.then(|| Cell::new(Tone::Plain, one_line(row.namespace.as_deref().unwrap_or_default()).into_owned()));
             let cells = shown.iter().map_while(|(at, column)| {
                 let mut text = text(row.cells.get(*at)?);
                 if let Some(prefix) = layout.prefix.as_deref().filter(|_| column.is_name) {
                     text.insert_str(0, prefix);
                 }
-                let text = one_line(&text);
+                let text = one_line(&text).into_owned();
                 Some(Cell::new(tone(&column.name, &text), text))
             });
             lines.push(namespace.into_iter().chain(cells).collect());
@@ -265,10 +268,13 @@ fn text(value: &Value) -> String {
 }
 
 /// A cell takes one line: cut at the first newline with `...`, as kubectl does; a tab would look like another column.
-fn one_line(text: &str) -> String {
+fn one_line(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| matches!(byte, 0x20..0x7f)) {
+        return Cow::Borrowed(text);
+    }
     let end = text.find(['\u{c}', '\n', '\r']);
     let line = neutralise(&text[..end.unwrap_or(text.len())]).replace('\t', " ");
-    if end.is_some() { line + "..." } else { line }
+    Cow::Owned(if end.is_some() { line + "..." } else { line })
 }
 
 /// Where a key of a map stands among the columns: what identifies first, what fills lines last.

@@ -99,6 +99,40 @@ pub fn cut(text: &str, columns: usize) -> String {
     format!("{}{dots}", &text[..end])
 }
 
+/// A text cut to `columns` at its start, with `..` there: the ends of generated names are what tells them apart.
+pub fn cut_start(text: &str, columns: usize) -> String {
+    let text = neutralise(text);
+    if width(&text) <= columns {
+        return text.into_owned();
+    }
+    let tail: Vec<char> = take(text.chars().rev(), columns.saturating_sub(2)).collect();
+    format!("..{}", tail.into_iter().rev().collect::<String>())
+}
+
+/// A text shortened to `columns` in its middle: what it is about stands at the start, and what went wrong at the end.
+pub fn squeeze(text: &str, columns: usize) -> String {
+    const GAP: &str = " ... ";
+    let text = neutralise(text);
+    if width(&text) <= columns || columns < 3 * GAP.len() {
+        return cut(&text, columns);
+    }
+    let room = columns - GAP.len();
+    let head: String = take(text.chars(), room / 2).collect();
+    let tail: Vec<char> = take(text.chars().rev(), room - room / 2).collect();
+    format!("{}{GAP}{}", head.trim_end(), tail.into_iter().rev().collect::<String>().trim_start())
+}
+
+/// The first characters that fit into so many columns.
+fn take(letters: impl Iterator<Item = char>, columns: usize) -> impl Iterator<Item = char> {
+    letters
+        .scan(0, |used, letter| {
+            *used += unicode_width::UnicodeWidthChar::width(letter).unwrap_or(0);
+            Some((*used, letter))
+        })
+        .take_while(move |(used, _)| *used <= columns)
+        .map(|(_, letter)| letter)
+}
+
 /// A text filled up with spaces to `columns`; a wider one stays as it is.
 pub fn pad(text: &str, columns: usize) -> String {
     let missing = columns.saturating_sub(width(text));
@@ -146,6 +180,17 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_shortened_where_it_says_least() {
+        for (text, columns, squeezed, tail) in [
+            ("short", 20, "short", "short"),
+            ("failed to pull the image: it was not found", 24, "failed to ... not found", "..mage: it was not found"),
+            ("日本語日本語日本語日本語", 17, "日本語 ... 日本語", "..語日本語日本語"),
+        ] {
+            assert_eq!((squeeze(text, columns).as_str(), cut_start(text, columns).as_str()), (squeezed, tail));
+        }
+    }
 
     #[test]
     fn an_age_is_kubectls_to_the_letter() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::functions::function::Kind;
 use crate::functions::{self, find};
 use crate::script::check;
 
@@ -26,12 +27,17 @@ impl Names {
     /// Where the word before the cursor starts, and what it can become: our functions first, since they are what one is here for.
     pub fn complete(&self, line: &str, pos: usize) -> (usize, Vec<String>) {
         let (start, word) = word_before(line, pos);
-        if word.is_empty() || inside_string(&line[..start]) {
-            return (pos, Vec::new());
+        if inside_string(&line[..start]) {
+            return kinds(line, pos);
+        }
+        let method = line[..start].ends_with('.');
+        if word.is_empty() {
+            // After a point stands what can be done with a target.
+            let targets = functions::all().filter(|function| method && function.params.first().is_some_and(|first| first.kind == Kind::Target));
+            return (pos, targets.map(|function| format!("{}(", function.name)).collect());
         }
         let ours = functions::all().map(|function| function.name).filter(|name| name.starts_with(word));
         let mut found: Vec<String> = ours.map(|name| format!("{name}(")).collect();
-        let method = line[..start].ends_with('.');
         if !method {
             found.extend(self.variables.iter().filter(|name| name.starts_with(word)).cloned());
             found.extend(KEYWORDS.iter().filter(|name| name.starts_with(word)).map(|name| (*name).to_owned()));
@@ -54,6 +60,18 @@ impl Names {
         let signature = function.signature();
         signature.get(word.len() + 1..).map(str::to_owned)
     }
+}
+
+/// The kinds that a target can begin with, as the first word of a function's string.
+fn kinds(line: &str, pos: usize) -> (usize, Vec<String>) {
+    let before = &line[..pos];
+    let start = before.rfind('"').map_or(pos, |quote| quote + 1);
+    let word = &before[start..];
+    if word.is_empty() || !line[..start - 1].trim_end().ends_with(['(', '[', ',']) {
+        return (pos, Vec::new());
+    }
+    const KINDS: &[&str] = &["deploy/", "deployment/", "sts/", "statefulset/", "ds/", "daemonset/", "rs/", "pod/"];
+    (start, KINDS.iter().filter(|kind| kind.starts_with(word)).map(|kind| (*kind).to_owned()).collect())
 }
 
 fn word_before(line: &str, pos: usize) -> (usize, &str) {
@@ -95,6 +113,15 @@ mod tests {
         assert_eq!(names().complete("web", 3), (0, vec!["webby".to_owned()]));
         assert_eq!(names().complete("to_u", 4), (0, vec!["to_upper(".to_owned()]));
         assert_eq!(names().complete("undo(\"get_r", 11).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_string_begins_with_a_kind_and_a_method_is_of_a_target() {
+        assert_eq!(names().complete("undo(\"st", 8), (6, vec!["sts/".to_owned(), "statefulset/".to_owned()]));
+        assert_eq!(names().complete("wait([\"ds/agent\", \"dep", 22), (19, vec!["deploy/".to_owned(), "deployment/".to_owned()]));
+        assert_eq!(names().complete("print(`st", 9).1, Vec::<String>::new());
+        let (start, methods) = names().complete("w.", 2);
+        assert!(start == 2 && methods.contains(&"undo(".to_owned()) && !methods.contains(&"print(".to_owned()), "{methods:?}");
     }
 
     #[test]

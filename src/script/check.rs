@@ -3,6 +3,7 @@
 //! Only what is certain is a problem: what depends on a value's type is left to the run.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, Stmt};
@@ -77,26 +78,36 @@ pub fn all(engine: &Engine, name: &str, text: &str) -> Vec<Fault> {
 }
 
 /// The names that a script can use.
-struct Known {
-    /// Of functions: the numbers of arguments.
-    functions: BTreeMap<String, BTreeSet<usize>>,
+struct Known<'a> {
+    engine: &'a Engine,
+    /// Functions of the script itself: the numbers of arguments.
+    own: BTreeMap<String, BTreeSet<usize>>,
+    /// All functions: most scripts call only ours, and never need the list of Rhai's.
+    functions: OnceCell<BTreeMap<String, BTreeSet<usize>>>,
     variables: BTreeSet<String>,
     /// Keys of maps and properties: a map's closure is called like a method.
     properties: BTreeSet<String>,
 }
 
-impl Known {
-    fn of(engine: &Engine, ast: &AST) -> Self {
-        let mut functions: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-        let native = engine.collect_fn_metadata(None, |function| Some((function.metadata.name.to_string(), function.metadata.num_params)), true);
-        for (name, count) in native {
-            functions.entry(name).or_default().insert(count);
-        }
+impl<'a> Known<'a> {
+    fn of(engine: &'a Engine, ast: &AST) -> Self {
+        let mut own: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
         for function in ast.iter_functions() {
-            functions.entry(function.name.to_owned()).or_default().insert(function.params.len());
+            own.entry(function.name.to_owned()).or_default().insert(function.params.len());
         }
         let variables = ast.iter_functions().flat_map(|function| function.params).map(|param| (*param).to_owned()).collect();
-        Self { functions, variables, properties: BTreeSet::new() }
+        Self { engine, own, functions: OnceCell::new(), variables, properties: BTreeSet::new() }
+    }
+
+    fn functions(&self) -> &BTreeMap<String, BTreeSet<usize>> {
+        self.functions.get_or_init(|| {
+            let mut functions = self.own.clone();
+            let native = self.engine.collect_fn_metadata(None, |function| Some((function.metadata.name.to_string(), function.metadata.num_params)), true);
+            for (name, count) in native {
+                functions.entry(name).or_default().insert(count);
+            }
+            functions
+        })
     }
 
     fn learn(&mut self, path: &[ASTNode]) {
@@ -134,11 +145,18 @@ impl Known {
             return;
         }
         let given = call.args.len() + usize::from(is_method);
-        let Some(counts) = self.functions.get(name) else {
+        if let Some(function) = find(name).filter(|_| !self.own.contains_key(name)) {
+            let (fewest, most) = function.arity();
+            if (fewest..=most).contains(&given) {
+                check_options(function, &call.args, found);
+                return;
+            }
+        }
+        let Some(counts) = self.functions().get(name) else {
             // A closure in a variable or under a key of a map is called like this too.
             if !self.variables.contains(name) && !self.properties.contains(name) {
                 let error = Error::usage(format!("no function {name:?}"));
-                let hint = nearest(name, self.functions.keys().map(String::as_str).filter(|name| !name.contains('$')));
+                let hint = nearest(name, self.functions().keys().map(String::as_str).filter(|name| !name.contains('$')));
                 found.push((
                     position,
                     match hint {
@@ -168,7 +186,7 @@ impl Known {
 
     fn check_variable(&self, name: &str, position: Position, found: &mut Vec<(Position, Error)>) {
         // A bare function name is a function pointer; a variable that a closure captures looks undeclared inside of it.
-        if name == "args" || name.contains('$') || self.functions.contains_key(name) || self.variables.contains(name) {
+        if name == "args" || name.contains('$') || self.variables.contains(name) || self.functions().contains_key(name) {
             return;
         }
         let error = Error::usage(format!("no variable {name:?}"));

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use rhai::{AST, Dynamic, Engine, Map, Scope};
+use rhai::{AST, Dynamic, Engine, Expr, Map, Scope, Stmt};
 
 use super::check;
 use super::engine::engine;
 use super::fault::Fault;
+use crate::functions::find;
+use crate::functions::function::Body;
 use crate::functions::value::halt;
 use crate::session::{Halt, Session};
 
@@ -64,16 +66,28 @@ impl Host {
 
     /// Parses and checks a whole script, then runs it. Nothing runs of a script that does not check.
     pub fn run(&mut self, name: &str, text: &str) -> Ended {
+        self.checked(name, text, false)
+    }
+
+    /// As `run`, where the value will be shown to the user and nothing else be done with it.
+    pub fn run_to_show(&mut self, name: &str, text: &str) -> Ended {
+        self.checked(name, text, true)
+    }
+
+    fn checked(&mut self, name: &str, text: &str, to_show: bool) -> Ended {
         match check::parse(&self.engine, name, text) {
             Err(fault) => Ended::Failed(fault),
             Ok(ast) => match check::problems(&self.engine, &ast, name).into_iter().next() {
                 Some(problem) => Ended::Failed(problem),
-                None => self.eval(&ast, name),
+                None => {
+                    self.session.views().promise_only_shown(to_show && is_one_call(&ast, &ast));
+                    self.eval(&ast, name)
+                }
             },
         }
     }
 
-    /// One input at a prompt: sees and keeps variables, functions and imports.
+    /// One input at a prompt: sees and keeps variables, functions and imports. Its value will be shown and nothing else.
     pub fn line(&mut self, text: &str) -> Ended {
         let name = PROMPT;
         let ast = match self.engine.compile_with_scope(&self.scope, text) {
@@ -81,6 +95,7 @@ impl Host {
             Err(error) => return Ended::Failed(Fault::of_parse(&error, name)),
         };
         let whole = self.imports.merge(&self.library).merge(&ast);
+        self.session.views().promise_only_shown(is_one_call(&ast, &whole));
         let ended = self.eval(&whole, name);
         self.library = self.library.merge(&ast.clone_functions_only());
         if text.trim_start().starts_with("import ") && !matches!(ended, Ended::Failed(_)) {
@@ -98,4 +113,18 @@ impl Host {
             },
         }
     }
+}
+
+/// Whether a script is nothing but one call of a function that reads, with arguments that call nothing: then nobody but the user sees its value.
+fn is_one_call(ast: &AST, whole: &AST) -> bool {
+    let call = match ast.statements() {
+        [Stmt::FnCall(call, _)] => call,
+        [Stmt::Expr(expr)] => match expr.as_ref() {
+            Expr::FnCall(call, _) => call,
+            _ => return false,
+        },
+        _ => return false,
+    };
+    let reads = find(&call.name).is_some_and(|function| matches!(function.body, Body::Read(_)));
+    reads && call.args.iter().all(Expr::is_constant) && whole.iter_functions().all(|function| function.name != call.name)
 }

@@ -234,6 +234,20 @@ pub async fn snapshot(cluster: &Cluster, target: &Target) -> Result<Snapshot> {
     Ok(Snapshot { workload, revisions: revisions?, pods: pods? })
 }
 
+/// A workload with its revisions, read once; with its pods only where the revisions do not count them, which those of a Deployment do.
+///
+/// # Errors
+/// As `snapshot`.
+pub async fn lineage(cluster: &Cluster, target: &Target) -> Result<Snapshot> {
+    if Kind::of(&target.resource) != Some(Kind::Deployment) {
+        return snapshot(cluster, target).await;
+    }
+    let workload = Workload::new(cluster.get(target).await?)?;
+    let owned = Selection { namespace: target.namespace.clone(), labels: Some(workload.selector()), ..Selection::default() };
+    let revisions = cluster.list(workload.kind().revisions(), &owned).await?;
+    Ok(Snapshot { workload, revisions, pods: Vec::new() })
+}
+
 /// The error for a target of a kind that does not roll out.
 pub fn not_a_workload(target: &Target) -> Error {
     Error::usage(format!("{target} does not roll out")).target(target).hint("kinds that roll out: deployment (deploy), statefulset (sts), daemonset (ds)")

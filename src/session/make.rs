@@ -139,7 +139,7 @@ impl Session {
             // The answer was not waited for: the write may have arrived.
             Err(Stop::Halt(halt)) => Outcome::new(now, Err(&unanswered(change, *halt))),
         };
-        if let Some(Err(error)) = id.map(|id| self.journal().conclude(id, &outcome)) {
+        if let Some(Err(error)) = id.map(|id| self.journal().conclude(id, &outcome, !dry_run)) {
             self.unrecorded(&error);
         }
         if let Ok(after) = &sent {

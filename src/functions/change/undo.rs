@@ -45,7 +45,7 @@ pub const UNDO: Function = Function {
 fn undo_one(call: &Call) -> Answer {
     let target = call.target("target")?;
     let to = undo_to(call)?;
-    let snapshot = call.snapshot(&target)?;
+    let snapshot = call.lineage(&target)?;
     let mut change = match call.option_bool("resume") {
         Some(true) => undo::undo_and_resume(&snapshot, to)?,
         _ => undo::undo(&snapshot, to)?,

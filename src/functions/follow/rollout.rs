@@ -19,6 +19,9 @@ use crate::rollout::status::{Patience, Phase, Status};
 use crate::session::Session;
 use crate::session::follow::{Following, Rules};
 
+/// How often a live view goes on by itself: its clock shows seconds.
+const BEAT: Duration = Duration::from_secs(1);
+
 /// kubectl has no such limit; ten minutes is the default progress deadline of a Deployment.
 const WAIT_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -40,8 +43,7 @@ pub const WAIT: Function = Function {
     ],
     returns: "Outcome; an array of them for an array of targets",
     summary: "Waits until a rollout ends, and throws unless it is complete: at once when it is doomed, with the reason.",
-    details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded; that a Deployment is paused before its rollout is complete ends it as paused. \
-              A rollout that is seen to complete is remembered on its revision's own object, for undo to last_good. \
+    details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded. \
               The error carries the Outcome, with pods, events and log lines as evidence, as e.outcome.",
     errors: &[ErrorKind::Stalled, ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Superseded, ErrorKind::Deleted, ErrorKind::Paused, ErrorKind::NotFound],
     examples: &[
@@ -110,7 +112,13 @@ fn time_limit(call: &Call) -> Result<Option<Duration>> {
 type Judge<'a> = dyn FnMut(usize, &Following, &Status) -> Result<Option<(Ending, Option<String>, String)>, Box<EvalAltResult>> + 'a;
 
 /// Follows targets until each has ended, the first bad ending, or the time limit. Outcomes are in the order of the targets; those after a bad ending are missing.
-fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &mut Judge) -> Result<Vec<Option<Outcome>>, Box<EvalAltResult>> {
+fn follow_all(
+    call: &Call,
+    targets: &[Target],
+    limit: Option<Duration>,
+    mut view: Option<&mut live::Rollouts>,
+    judge: &mut Judge,
+) -> Result<Vec<Option<Outcome>>, Box<EvalAltResult>> {
     let session = call.session;
     let cluster = call.cluster()?;
     let rules = rules(call)?;
@@ -121,9 +129,15 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
     let until = call.wait(async { Ok(limit.and_then(|limit| Instant::now().checked_add(limit))) })?;
     let mut outcomes: Vec<Option<Outcome>> = vec![None; targets.len()];
     while outcomes.iter().any(Option::is_none) {
-        let next = next_verdict(call, &mut following, &outcomes, until)?;
+        let beats = view.as_ref().is_some_and(|view| view.in_place());
+        let next = next_verdict(call, &mut following, &outcomes, until, beats)?;
         let ended = match next {
+            Next::Beat => {
+                view.iter_mut().for_each(|view| view.redraw());
+                continue;
+            }
             Next::Verdict(index, verdict) => {
+                view.iter_mut().for_each(|view| view.show(index, &following[index], &verdict.status));
                 let judged = judge(index, &following[index], &verdict.status)?;
                 // A condition that holds outweighs completeness; any other ending tells more than the condition.
                 let ended = match (verdict.ending, judged) {
@@ -135,7 +149,10 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
                     None => continue,
                 }
             }
-            Next::TimedOut => timed_out(targets, &following, &outcomes, limit.unwrap_or_default()),
+            Next::TimedOut => {
+                view.iter_mut().for_each(|view| view.redraw());
+                timed_out(targets, &following, &outcomes, limit.unwrap_or_default())
+            }
         };
         for (index, status, ending, reason, message) in ended {
             let outcome = call.wait(async { Ok(following[index].outcome(status, ending, reason, message).await) })?;
@@ -156,17 +173,28 @@ fn follow_all(call: &Call, targets: &[Target], limit: Option<Duration>, judge: &
 
 enum Next {
     Verdict(usize, Box<Verdict>),
+    /// A second in which nothing happened.
+    Beat,
     TimedOut,
 }
 
-fn next_verdict(call: &Call, following: &mut [Following], outcomes: &[Option<Outcome>], until: Option<Instant>) -> Result<Next, Box<EvalAltResult>> {
+fn next_verdict(
+    call: &Call,
+    following: &mut [Following],
+    outcomes: &[Option<Outcome>],
+    until: Option<Instant>,
+    beats: bool,
+) -> Result<Next, Box<EvalAltResult>> {
     call.wait(async {
         let open = following.iter_mut().enumerate().filter(|(index, _)| outcomes[*index].is_none());
         let nexts: Vec<_> = open.map(|(index, one)| Box::pin(async move { one.next().await.map(|verdict| Next::Verdict(index, Box::new(verdict))) })).collect();
         let first = async { futures::future::select_all(nexts).await.0 };
-        match until {
-            Some(until) => tokio::time::timeout_at(until, first).await.unwrap_or(Ok(Next::TimedOut)),
-            None => first.await,
+        let beat = beats.then(|| Instant::now() + BEAT);
+        match (until, beat) {
+            (Some(until), Some(beat)) if beat < until => tokio::time::timeout_at(beat, first).await.unwrap_or(Ok(Next::Beat)),
+            (None, Some(beat)) => tokio::time::timeout_at(beat, first).await.unwrap_or(Ok(Next::Beat)),
+            (Some(until), _) => tokio::time::timeout_at(until, first).await.unwrap_or(Ok(Next::TimedOut)),
+            (None, None) => first.await,
         }
     })
 }
@@ -195,10 +223,7 @@ fn wait(call: &Call) -> Answer {
     let fail_fast = rules(call)?.fail_fast;
     let mut view = live::Rollouts::new(session, targets.len(), Some(limit));
     let mut judge =
-        |index: usize, following: &Following, status: &Status| {
-            if view.in_place() || !status.complete {
-                view.show(index, following, status);
-            }
+        |_: usize, _: &Following, status: &Status| {
             if fail_fast && status.phase == Phase::Paused && !status.complete {
                 let message = format!("{} is paused: its rollout goes on when it is resumed ({})", status.target, status.message);
                 return Ok(Some((Ending::Paused, Some("Paused".to_owned()), message)));
@@ -218,7 +243,7 @@ fn wait(call: &Call) -> Answer {
                 }
             }
         };
-    let outcomes = follow_all(call, &targets, Some(limit), &mut judge);
+    let outcomes = follow_all(call, &targets, Some(limit), Some(&mut view), &mut judge);
     // The last frame stays, also when something ended the wait.
     view.finish();
     let outcomes = outcomes?;
@@ -240,6 +265,8 @@ fn thrown(target: &Target, outcome: &Outcome) -> Error {
     }
     match kind {
         ErrorKind::Paused => error.hint(format!("resume(\"{target}\")")),
+        // A wedge says itself what helps.
+        ErrorKind::Stalled | ErrorKind::Failed if outcome.message.contains("unstick(") => error,
         ErrorKind::Stalled | ErrorKind::Failed => error.hint(format!("undo(\"{target}\") puts the previous template back")),
         _ => error,
     }
@@ -262,14 +289,11 @@ fn watch(call: &Call) -> Answer {
                 let answer = callback.call_with(shape(status))?;
                 Ok((answer.as_bool() == Ok(false)).then(|| (Ending::Stopped, None, "the callback ended the watch".to_owned())))
             };
-            follow_all(call, std::slice::from_ref(&target), limit, &mut judge)?
+            follow_all(call, std::slice::from_ref(&target), limit, None, &mut judge)?
         }
         None => {
-            let mut view = live::Rollouts::new(call.session, 1, limit);
-            let followed = follow_all(call, std::slice::from_ref(&target), limit, &mut |index, following, status| {
-                view.show(index, following, status);
-                Ok(None)
-            });
+            let mut view = live::Rollouts::new(call.session, 1, limit).with_the_end();
+            let followed = follow_all(call, std::slice::from_ref(&target), limit, Some(&mut view), &mut |_, _, _| Ok(None));
             // The last frame stays, also when Ctrl-C ended the watch.
             view.finish();
             followed?

@@ -10,13 +10,13 @@ use crate::error::{Error, Result};
 use crate::functions::call::Call;
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
 use crate::functions::rows;
-use crate::functions::show::{block, with_tables};
+use crate::functions::show::{block, printed, with_tables};
 use crate::functions::value::dynamic;
 use crate::render::table::{Layout, Table};
 use crate::resource::{DAEMON_SET, DEPLOYMENT, EVENT, POD, REPLICA_SET, Resource, STATEFUL_SET, Target};
 use crate::rollout::history;
 use crate::session::follow;
-use crate::session::view::Block;
+use crate::session::view::{Block, Printed};
 
 const LISTER: &[Param] = &[Param::optional("target", Kind::Target), OPTIONS];
 
@@ -184,6 +184,10 @@ fn get(call: &Call) -> Answer {
             }
         }
     }
+    let several = wanted.iter().any(|(resource, _)| *resource != wanted[0].0);
+    if call.session.views().only_shown() && call.option("sort_by").is_none() {
+        return print(call, &wanted, several);
+    }
     let order = call.option_text("sort_by").map(|by| Order::parse(&by)).transpose()?;
     // A field of the object must come with the row.
     let include = if order.as_ref().is_some_and(|order| order.is_field) { Include::Object } else { Include::Metadata };
@@ -192,7 +196,6 @@ fn get(call: &Call) -> Answer {
         let requests = wanted.iter().map(|(resource, selection)| cluster.table(resource, selection, include));
         futures::future::try_join_all(requests).await
     })?;
-    let several = wanted.iter().any(|(resource, _)| *resource != wanted[0].0);
     let now = call.session.clock().now();
     let (mut all, mut blocks) = (Vec::new(), Vec::new());
     for ((resource, selection), answer) in wanted.iter().zip(&mut tables) {
@@ -201,21 +204,45 @@ fn get(call: &Call) -> Answer {
             order.sort(answer, &mut data)?;
         }
         all.extend(data);
-        let layout = Layout {
-            wide: call.option_bool("wide").unwrap_or(false),
-            namespaces: resource.namespaced && selection.namespace.is_none(),
-            prefix: several.then(|| format!("{}/", prefix(resource))),
-            ..Layout::default()
-        };
+        let layout = layout(call, resource, selection, several);
         blocks.push(Block { table: Table::from_server(answer), layout });
     }
     if all.is_empty() {
-        call.session.screen().notice(&crate::render::screen::Text::plain(match &wanted[0].1.namespace {
-            Some(namespace) => format!("No resources found in {namespace} namespace."),
-            None => "No resources found".to_owned(),
-        }));
+        say_nothing_found(call, &wanted[0].1);
     }
     Ok(with_tables(call.session, Dynamic::from_array(all.iter().map(dynamic).collect()), blocks))
+}
+
+fn layout(call: &Call, resource: &Resource, selection: &Selection, several: bool) -> Layout {
+    Layout {
+        wide: call.option_bool("wide").unwrap_or(false),
+        namespaces: resource.namespaced && selection.namespace.is_none(),
+        prefix: several.then(|| format!("{}/", prefix(resource))),
+        ..Layout::default()
+    }
+}
+
+fn say_nothing_found(call: &Call, selection: &Selection) {
+    call.session.screen().notice(&crate::render::screen::Text::plain(match &selection.namespace {
+        Some(namespace) => format!("No resources found in {namespace} namespace."),
+        None => "No resources found".to_owned(),
+    }));
+}
+
+/// Tables that nobody but the user looks at: text is read and no objects.
+fn print(call: &Call, wanted: &[(Resource, Selection)], several: bool) -> Answer {
+    let cluster = call.cluster()?;
+    let wide = call.option_bool("wide").unwrap_or(false);
+    let tables = call.wait(async {
+        let requests = wanted.iter().map(|(resource, selection)| cluster.cells(resource, selection, wide));
+        futures::future::try_join_all(requests).await
+    })?;
+    let blocks: Vec<Printed> =
+        wanted.iter().zip(tables).map(|((resource, selection), cells)| Printed { cells, layout: layout(call, resource, selection, several) }).collect();
+    if blocks.iter().all(|block| block.cells.is_empty()) {
+        say_nothing_found(call, &wanted[0].1);
+    }
+    Ok(printed(call.session, blocks))
 }
 
 /// Objects of one kind as typed rows, printed as the server's table; with a target, those that it owns.
@@ -224,6 +251,9 @@ fn list(call: &Call, resource: &Resource) -> Answer {
     let cluster = call.cluster()?;
     let mut selection = selection(call)?;
     let mut owner_uids: Option<Vec<String>> = None;
+    if call.session.views().only_shown() && call.arg("target").is_none() {
+        return print(call, &[(resource.clone(), selection)], false);
+    }
     if call.arg("target").is_some() {
         let target = call.target("target")?;
         if target.resource == *resource {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::functions::call::{Call, described};
 use crate::functions::change::{desired, is_manifest};
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Param};
-use crate::functions::show::{block, with_tables, with_text};
+use crate::functions::show::{block, rows_with_tables, with_text};
 use crate::functions::value::shape;
 use crate::render::screen::Text;
 use crate::render::{account, describe, diff};
@@ -48,7 +48,7 @@ pub const HISTORY: Function = Function {
 
 fn get_history(call: &Call) -> Answer {
     let target = call.target("target")?;
-    let snapshot = call.snapshot(&target)?;
+    let snapshot = call.lineage(&target)?;
     let now = call.session.clock().now();
     if let Some(number) = call.int("revision") {
         let mut found = [history::revision(&snapshot, number, now)?];
@@ -66,7 +66,7 @@ fn get_history(call: &Call) -> Answer {
     let mut revisions = history::history(&snapshot, now);
     with_config(call, &snapshot, &mut revisions)?;
     let table = account::history(&revisions);
-    Ok(with_tables(call.session, Dynamic::from_array(revisions.iter().map(shape).collect()), vec![block(table)]))
+    Ok(rows_with_tables(call.session, || revisions.iter().map(shape).collect(), vec![block(table)]))
 }
 
 /// kubectl shows a Deployment's change cause as if it were an annotation of the template.
@@ -117,7 +117,7 @@ fn diff_of(call: &Call) -> Answer {
         return Ok(text.into());
     }
     let target = call.target("target")?;
-    let snapshot = call.snapshot(&target)?;
+    let snapshot = call.lineage(&target)?;
     let (from, to) = match (call.arg("from"), call.arg("to")) {
         (None, _) => (previous(&snapshot)?, (live(&snapshot), "live".to_owned())),
         (Some(from), None) => (side(call, &snapshot, from)?, (live(&snapshot), "live".to_owned())),

@@ -157,13 +157,20 @@ impl Watch {
                     self.over = true;
                 }
             }
-            if out.is_empty() {
+            // A kind that is defined anew is another one: whoever watches it lists again.
+            if let Some(custom) = &self.shaper.custom {
+                self.over |= world.customs.get(custom.kind).is_none_or(|it| it.since != custom.since);
+            }
+            if out.is_empty() && !self.over {
                 world.wake_on(kind, ctx.waker());
             }
             world.store.version()
         });
         if !out.is_empty() {
             return Poll::Ready(Some(out.freeze()));
+        }
+        if self.over {
+            return Poll::Ready(None);
         }
         if self.end.as_mut().poll(ctx).is_ready() {
             self.over = true;

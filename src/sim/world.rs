@@ -247,7 +247,11 @@ impl World {
         }
         if entry.kind == Kind::CUSTOMRESOURCEDEFINITIONS {
             let definition = (entry.change != Change::Deleted).then_some(&*entry.object);
+            let before: Vec<Kind> = self.customs.siblings_of(entry.name()).iter().map(|it| it.kind.stored()).collect();
             self.customs.learn(entry.name(), definition);
+            for waker in before.iter().filter_map(|kind| self.wakers.remove(kind)).flatten() {
+                waker.wake();
+            }
             controllers::definition::observe(self, entry);
         }
         controllers::observe(self, entry);

@@ -90,16 +90,15 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
 pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Strictness) -> Result<Value> {
     let kind = place.kind;
     let custom = world.customs.get(kind).cloned();
-    let mut object = match type_of(kind) {
-        _ if custom.is_some() => {
-            let custom = custom.expect("just seen");
+    let mut object = match (&custom, type_of(kind)) {
+        (Some(custom), _) => {
             let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
             let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
-            let (object, strict) = custom_object(&custom, converted.as_deref().unwrap_or(&asked.body), strictness)?;
+            let (object, strict) = custom_object(custom, converted.as_deref().unwrap_or(&asked.body), strictness)?;
             world.warnings.extend(strict);
             object
         }
-        Some(_) => {
+        (None, Some(_)) => {
             let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
             let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
             let bytes = converted.as_deref().unwrap_or(&asked.body);
@@ -107,7 +106,7 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
             world.warnings.extend(decoded.strict);
             decoded.object
         }
-        None => {
+        (None, None) => {
             let object = body(asked, kind.kind())?;
             check_kind(&object, kind)?;
             object

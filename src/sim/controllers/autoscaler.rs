@@ -82,7 +82,12 @@ fn step(world: &mut World, key: &Key, scaler: &mut Value) -> Result<()> {
         "StatefulSet" => Kind::STATEFULSETS,
         "ReplicaSet" => Kind::REPLICASETS,
         _ => {
-            no_scale(world, scaler, &format!("no matches for kind {kind_name:?}"));
+            let version = scaler["spec"]["scaleTargetRef"]["apiVersion"].as_str().unwrap_or_default();
+            let why = match world.kind_of(version, &kind_name) {
+                Some(kind) if kind.is_custom() => "the simulated cluster does not scale custom kinds by themselves".to_owned(),
+                _ => format!("no matches for kind {kind_name:?}"),
+            };
+            no_scale(world, scaler, &why);
             return Ok(());
         }
     };

@@ -1,7 +1,7 @@
 //! The Common Expression Language, as far as the rules of custom kinds use it.
 //!
 //! # Limits
-//! No types are checked before an expression runs, and no cost is counted. Functions that are not here are refused when a definition is written, never passed
+//! Types are checked before an expression runs as far as `types` can tell them, and no cost is counted. Functions that are not here are refused when a definition is written, never passed
 //! over: `functions::NAMES` lists those that are.
 //!
 //! # Source
@@ -16,9 +16,10 @@ use crate::sim::json::Value as Json;
 
 mod functions;
 mod parse;
+mod types;
 
-pub use functions::knows;
 pub use parse::{Broken, Expr, parse};
+pub use types::{Checker, Type};
 
 /// A value while an expression runs.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ impl Value {
                     let key: &str = AsRef::<str>::as_ref(key);
                     (Self::Text(shown(key)), Self::of(value, schema.and_then(|it| it.member(key))))
                 };
-                Self::Map(map.iter().map(|(key, value)| member((key, value))).collect())
+                Self::Map(map.iter().filter(|(key, value)| !(value.is_null() && known(key))).map(|(key, value)| member((key, value))).collect())
             }
         }
     }
@@ -134,18 +135,13 @@ impl PartialEq for Value {
 ///
 /// # Source
 /// `Escape` of apiserver 0.36 `pkg/cel/escaping.go`.
-pub fn escaped(name: &str) -> String {
+fn escaped(name: &str) -> String {
     const RESERVED: [&str; 17] =
         ["true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package", "namespace"];
     if RESERVED.contains(&name) || matches!(name, "return" | "var" | "void" | "while") {
         return format!("__{name}__");
     }
     name.replace("__", "__underscores__").replace('.', "__dot__").replace('-', "__dash__").replace('/', "__slash__")
-}
-
-/// Whether a name is that of a type.
-pub fn is_type(name: &str) -> bool {
-    functions::type_named(name).is_some()
 }
 
 /// The names that are known while an expression runs, the innermost last.
@@ -163,7 +159,7 @@ pub fn run(expr: &Expr, names: &mut Names) -> Result<Value, String> {
     match expr {
         Expr::Literal(value) => Ok(Value::of(value, None)),
         Expr::Double(number) => Ok(Value::Double(*number)),
-        Expr::Name(name) => match names.iter().rev().find(|(it, _)| it == name) {
+        Expr::Name { name, .. } => match names.iter().rev().find(|(it, _)| it == name) {
             Some((_, value)) => Ok(value.clone()),
             None => functions::type_named(name).map(Value::Type).ok_or_else(|| format!("no such attribute(s): {name}")),
         },
@@ -177,7 +173,7 @@ pub fn run(expr: &Expr, names: &mut Names) -> Result<Value, String> {
             let (of, index) = (run(of, names)?, run(index, names)?);
             field(of, &index, *optional)
         }
-        Expr::Has { of, name } => {
+        Expr::Has { of, name, .. } => {
             let of = run(of, names)?;
             let of = if let Value::Optional(inner) = of { inner.map_or(Value::Null, |it| *it) } else { of };
             Ok(Value::Bool(of.get(&Value::Text(name.clone())).is_some()))
@@ -191,8 +187,8 @@ pub fn run(expr: &Expr, names: &mut Names) -> Result<Value, String> {
             Value::Double(number) => Ok(Value::Double(-number)),
             _ => Err(overload("-_")),
         },
-        Expr::Binary { operator, left, right } if matches!(*operator, "&&" | "||") => either(operator == &"||", left, right, names),
-        Expr::Binary { operator, left, right } => binary(operator, run(left, names)?, run(right, names)?),
+        Expr::Binary { operator, left, right, .. } if matches!(*operator, "&&" | "||") => either(operator == &"||", left, right, names),
+        Expr::Binary { operator, left, right, .. } => binary(operator, run(left, names)?, run(right, names)?),
         Expr::Choice { condition, yes, no } => match run(condition, names)? {
             Value::Bool(true) => run(yes, names),
             Value::Bool(false) => run(no, names),
@@ -204,7 +200,7 @@ pub fn run(expr: &Expr, names: &mut Names) -> Result<Value, String> {
         }
         Expr::Call { on, name, arguments, .. } => {
             let namespace = match on.as_deref() {
-                Some(Expr::Name(space)) if functions::is_space(space) => Some(space.as_str()),
+                Some(Expr::Name { name: space, .. }) if functions::is_space(space) => Some(space.as_str()),
                 _ => None,
             };
             let on = match (on, namespace) {
@@ -429,7 +425,10 @@ mod tests {
             ("string(1) + 'x'", "1x"),
             ("1 / 0", "division by zero"),
             ("self.name + 1", "no such overload: _+_"),
-            ("self.size &&", "12: Syntax error: mismatched input '<EOF>' expecting an expression"),
+            (
+                "self.size &&",
+                "12: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}",
+            ),
             ("[1, 2, 3].sum()", "6"),
             ("'a-b'.split('-').join('+')", "a+b"),
         ] {

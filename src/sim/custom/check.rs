@@ -121,7 +121,7 @@ fn kind(schema: &Schema, value: &Value, path: &str, outcome: &mut Outcome) {
         "number" => "float64",
         _ => "",
     };
-    if !sequence && !format.is_empty() && !(fits || own_format == format) {
+    if !(sequence || format.is_empty() || fits || own_format == format) {
         outcome.push(wrong(format, own_format));
     } else if !has("number") && !has("integer") && !format.is_empty() && sequence {
         outcome.made += 1;
@@ -326,7 +326,7 @@ fn object(schema: &Schema, value: &Value, old: Option<&Value>, path: &str, outco
             outcome.add(walk(inner, member, before(key), &path));
         }
     }
-    for key in schema.checks.required.iter().filter(|key| !map.contains_key(*key)) {
+    for key in schema.checks.required.iter().filter(|key| !map.contains_key(key)) {
         outcome.push(FieldError::required(field(&format!("{path}.{key}")), ""));
     }
     outcome.made += 1;

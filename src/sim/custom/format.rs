@@ -47,7 +47,7 @@ pub fn is(format: &str, text: &str) -> bool {
 
 fn is_base64(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
-    text.len() % 4 == 0 && text.len() - bare.len() <= 2 && bare.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/'))
+    text.len().is_multiple_of(4) && text.len() - bare.len() <= 2 && bare.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'+' | b'/'))
 }
 
 fn is_date(text: &str) -> bool {
@@ -160,7 +160,7 @@ fn is_card(text: &str) -> bool {
     let Some(all) = digits(&bare).filter(|it| (13..=16).contains(&it.len())) else { return false };
     let double = |it: u32| if it > 4 { it * 2 - 9 } else { it * 2 };
     let sum: u32 = all.iter().rev().enumerate().map(|(at, it)| if at % 2 == 1 { double(*it) } else { *it }).sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn is_isbn10(text: &str) -> bool {

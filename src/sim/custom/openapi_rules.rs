@@ -99,7 +99,7 @@ fn walk(errors: &mut Errors, schema: &Value, field: &str, context: &Context) {
         errors.invalid(format!("{field}.x-kubernetes-preserve-unknown-fields"), false, "must be true or undefined");
     }
     lists_and_maps(errors, schema, field);
-    rule::check(errors, schema, field, context.rules && errors.0.len() == before);
+    rule::check(errors, schema, field, context.is_root, context.rules && errors.0.len() == before);
 }
 
 fn lists_and_maps(errors: &mut Errors, schema: &Value, field: &str) {

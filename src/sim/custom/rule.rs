@@ -3,11 +3,12 @@
 //! # Source
 //! apiextensions-apiserver 0.36 `pkg/apiserver/schema/cel`.
 
-use super::cel::{self, Broken, Expr, Value};
+use super::cel::{self, Broken, Checker, Expr, Type, Value};
 use super::check::same_item;
 use super::definition::Errors;
 use super::schema::{Additional, Schema};
 use crate::sim::failure::{FieldError, Rule as Broke};
+use crate::sim::fields::go_json;
 use crate::sim::json::Value as Json;
 
 /// A rule and what it says when it is broken.
@@ -55,7 +56,7 @@ fn parts(expr: &Expr) -> Vec<&Expr> {
     let mut at = 0;
     while at < found.len() {
         let inner: Vec<&Expr> = match found[at] {
-            Expr::Literal(_) | Expr::Double(_) | Expr::Name(_) => Vec::new(),
+            Expr::Literal(_) | Expr::Double(_) | Expr::Name { .. } => Vec::new(),
             Expr::List(items) => items.iter().collect(),
             Expr::Map(members) => members.iter().flat_map(|(key, value)| [key, value]).collect(),
             Expr::Field { of, .. } | Expr::Has { of, .. } => vec![of],
@@ -73,11 +74,11 @@ fn parts(expr: &Expr) -> Vec<&Expr> {
 }
 
 fn names(expr: &Expr) -> impl Iterator<Item = &str> {
-    parts(expr).into_iter().filter_map(|it| if let Expr::Name(name) = it { Some(name.as_str()) } else { None })
+    parts(expr).into_iter().filter_map(|it| if let Expr::Name { name, .. } = it { Some(name.as_str()) } else { None })
 }
 
 /// Judges the rules of a schema as they are written; `sound` where the schema besides them is good, so that they can be read.
-pub fn check(errors: &mut Errors, schema: &Json, field: &str, sound: bool) {
+pub fn check(errors: &mut Errors, schema: &Json, field: &str, is_root: bool, sound: bool) {
     const REASONS: [&str; 4] = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
     let rules = schema["x-kubernetes-validations"].as_array().map_or(&[][..], Vec::as_slice);
     let before = errors.0.len();
@@ -106,6 +107,7 @@ pub fn check(errors: &mut Errors, schema: &Json, field: &str, sound: bool) {
     if !sound || errors.0.len() > before {
         return;
     }
+    let read = Schema::read(schema);
     for (at, rule) in rules.iter().enumerate() {
         let field = format!("{field}.x-kubernetes-validations[{at}]");
         for key in ["rule", "messageExpression"] {
@@ -113,8 +115,7 @@ pub fn check(errors: &mut Errors, schema: &Json, field: &str, sound: bool) {
             if expression.is_empty() {
                 continue;
             }
-            if let Some(Broken { at, why }) = compile(&expression, &Schema::read(schema)) {
-                let words = if why.starts_with("the simulated cluster") { why } else { format!("compilation failed: {}", located(&expression, at, &why)) };
+            for words in compile(&expression, &read, is_root, rule["optionalOldSelf"] == true, key == "rule") {
                 errors.0.push(FieldError::literal(Broke::Invalid, format!("{field}.{key}"), shown(rule), words));
             }
         }
@@ -123,7 +124,7 @@ pub fn check(errors: &mut Errors, schema: &Json, field: &str, sound: bool) {
 
 /// A rule as the server's own type prints it.
 fn shown(rule: &Json) -> String {
-    let text = |key: &str| Json::from(text(rule, key)).to_string();
+    let text = |key: &str| go_json(&Json::from(text(rule, key)));
     format!(
         r#"{{"Rule":{},"Message":{},"MessageExpression":{},"Reason":{},"FieldPath":{},"OptionalOldSelf":{}}}"#,
         text("rule"),
@@ -146,66 +147,32 @@ fn located(expression: &str, at: usize, why: &str) -> String {
 }
 
 /// What is wrong with an expression before it runs: its form, a field that the schema does not have, a function that nobody knows.
-fn compile(expression: &str, schema: &Schema) -> Option<Broken> {
+fn compile(expression: &str, schema: &Schema, is_root: bool, optional_old: bool, is_rule: bool) -> Vec<String> {
+    let told = |broken: &[Broken]| {
+        let (own, others): (Vec<&Broken>, Vec<&Broken>) = broken.iter().partition(|it| it.why.starts_with("the simulated cluster"));
+        let mut words: Vec<String> = own.iter().map(|it| it.why.clone()).collect();
+        let lines: Vec<String> = others.iter().map(|it| located(expression, it.at, &it.why)).collect();
+        if !lines.is_empty() {
+            words.push(format!("compilation failed: {}", lines.join("\n")));
+        }
+        words
+    };
     let expr = match cel::parse(expression) {
         Ok(expr) => expr,
-        Err(broken) => return Some(broken),
+        Err(broken) => return told(&[broken]),
     };
-    let mut bound: Vec<&str> = vec!["self", "oldSelf", "optional", "math", "ip"];
-    for part in parts(&expr) {
-        if let Expr::Macro { variable, second, .. } = part {
-            bound.push(variable);
-            bound.extend(second.as_deref());
-        }
+    let own = if is_root { Type::Object { schema, is_root } } else { Type::of(schema) };
+    let old = if optional_old { Type::Dyn } else { own.clone() };
+    let mut checker = Checker { names: vec![("self".to_owned(), own), ("oldSelf".to_owned(), old)], broken: Vec::new() };
+    let outcome = checker.check(&expr);
+    if !checker.broken.is_empty() {
+        return told(&checker.broken);
     }
-    for part in parts(&expr) {
-        match part {
-            Expr::Name(name) if !bound.contains(&name.as_str()) && !cel::is_type(name) => {
-                let at = expression.find(name.as_str()).unwrap_or(0);
-                return Some(Broken { at, why: format!("undeclared reference to '{name}' (in container '')") });
-            }
-            Expr::Call { on, name, at, .. } => {
-                let space = match on.as_deref() {
-                    Some(Expr::Name(space)) if matches!(space.as_str(), "optional" | "math" | "ip") => format!("{space}."),
-                    _ => String::new(),
-                };
-                let full = format!("{space}{name}");
-                if !cel::knows(&full) {
-                    return Some(Broken { at: *at, why: format!("the simulated cluster does not implement the function {full:?} of validation rules") });
-                }
-            }
-            Expr::Field { name, at, .. } => {
-                if let Some(Lookup::Missing) = lookup(part, schema) {
-                    return Some(Broken { at: *at, why: format!("undefined field '{name}'") });
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-enum Lookup<'a> {
-    Found(&'a Schema),
-    Missing,
-}
-
-/// The schema of what `self.a.b` names; `None` where that cannot be told.
-fn lookup<'a>(expr: &Expr, schema: &'a Schema) -> Option<Lookup<'a>> {
-    match expr {
-        Expr::Name(name) if name == "self" => Some(Lookup::Found(schema)),
-        Expr::Field { of, name, .. } => {
-            let Some(Lookup::Found(outer)) = lookup(of, schema) else { return None };
-            let root = std::ptr::eq(outer, schema) && matches!(name.as_str(), "apiVersion" | "kind" | "metadata");
-            if root || outer.ty != "object" || outer.additional.is_some() || outer.embedded {
-                return None;
-            }
-            match outer.properties.iter().find(|(key, _)| cel::escaped(key) == *name) {
-                Some((_, inner)) => Some(Lookup::Found(inner)),
-                None => Some(Lookup::Missing),
-            }
-        }
-        _ => None,
+    match outcome {
+        Type::Bool | Type::Dyn if is_rule => Vec::new(),
+        Type::Text | Type::Dyn if !is_rule => Vec::new(),
+        _ if is_rule => vec!["cel expression must evaluate to a bool".to_owned()],
+        _ => vec!["messageExpression must evaluate to a string".to_owned()],
     }
 }
 

@@ -185,7 +185,7 @@ pub fn call(name: &str, on: Option<Value>, arguments: &[Value]) -> Result<Value,
         ("dyn", _, []) => Ok(first),
         ("string", value, []) => text(value).map(Value::Text).ok_or_else(wrong),
         ("int" | "uint" | "double" | "bool" | "duration" | "timestamp", value, []) => {
-            convert(name, value).ok_or_else(|| format!("type conversion error: {name}"))
+            convert(name, value).ok_or_else(|| format!("type conversion error from '{}' to '{name}'", value.ty()))
         }
         ("orValue", Value::Optional(inner), [other]) => Ok(inner.as_deref().unwrap_or(other).clone()),
         ("or", Value::Optional(inner), [other]) => Ok(if inner.is_some() { first.clone() } else { other.clone() }),
@@ -282,7 +282,7 @@ fn of_text(name: &str, text: &str, rest: &[Value]) -> Result<Value, String> {
         ("isIP", []) => Value::Bool(text.parse::<IpAddr>().is_ok()),
         ("isCIDR", []) => Value::Bool(format::is("cidr", text)),
         ("ip", []) if text.parse::<IpAddr>().is_ok() => Value::Text(text.to_owned()),
-        ("ip", []) => return Err(format!("IP Address {text:?} parse error during conversion from string")),
+        ("ip", []) => return Err(format!("IP Address {text:?} parse error during conversion from string: ParseAddr({text:?}): unable to parse IP")),
         ("cidr", []) if format::is("cidr", text) => Value::Text(text.to_owned()),
         ("cidr", []) => return Err(format!("network address parse error during conversion from string: {text}")),
         ("ip.isCanonical" | "isCanonical", []) => Value::Bool(text.parse::<IpAddr>().is_ok_and(|it| it.to_string() == text)),

@@ -11,7 +11,10 @@ pub enum Expr {
     Literal(Value),
     /// A number with a fraction; whole ones are literals.
     Double(f64),
-    Name(String),
+    Name {
+        name: String,
+        at: usize,
+    },
     List(Vec<Expr>),
     Map(Vec<(Expr, Expr)>),
     /// A field; the place of its dot is for errors.
@@ -29,6 +32,7 @@ pub enum Expr {
     Has {
         of: Box<Expr>,
         name: String,
+        at: usize,
     },
     Call {
         on: Option<Box<Expr>>,
@@ -42,6 +46,7 @@ pub enum Expr {
         operator: &'static str,
         left: Box<Expr>,
         right: Box<Expr>,
+        at: usize,
     },
     Choice {
         condition: Box<Expr>,
@@ -267,9 +272,10 @@ impl Parser {
                 _ => None,
             };
             let Some(operator) = found else { return Ok(left) };
+            let at = self.place();
             self.next();
             let right = self.binary(least + 1)?;
-            left = Expr::Binary { operator, left: Box::new(left), right: Box::new(right) };
+            left = Expr::Binary { operator, left: Box::new(left), right: Box::new(right), at };
         }
     }
 
@@ -288,7 +294,8 @@ impl Parser {
                 expr = Expr::Field { of: Box::new(expr), name, optional: true, at };
             } else if self.takes(".") {
                 let name = self.name()?;
-                expr = if self.takes("(") { self.call(Some(expr), name, at)? } else { Expr::Field { of: Box::new(expr), name, optional: false, at } };
+                let paren = self.place();
+                expr = if self.takes("(") { self.call(Some(expr), name, paren)? } else { Expr::Field { of: Box::new(expr), name, optional: false, at } };
             } else if self.takes("[?") || self.takes("[") {
                 let optional = matches!(self.tokens[self.at - 1].0, Token::Sign("[?"));
                 let index = self.choice()?;
@@ -327,17 +334,17 @@ impl Parser {
         let mut arguments = self.list(")")?;
         if name == "has" && on.is_none() {
             return match arguments.pop() {
-                Some(Expr::Field { of, name, .. }) if arguments.is_empty() => Ok(Expr::Has { of, name }),
-                _ => Err(Broken { at, why: "invalid argument to has() macro".to_owned() }),
+                Some(Expr::Field { of, name, at, .. }) if arguments.is_empty() => Ok(Expr::Has { of, name, at }),
+                _ => Err(Broken { at: at + 1, why: "invalid argument to has() macro".to_owned() }),
             };
         }
         if let (Some(on), Some(found)) = (&on, MACROS.iter().find(|it| **it == name)) {
             let mut rest = arguments.into_iter();
-            let Some(Expr::Name(variable)) = rest.next() else { return Err(Broken { at, why: "argument must be a simple name".to_owned() }) };
+            let Some(Expr::Name { name: variable, .. }) = rest.next() else { return Err(Broken { at, why: "argument must be a simple name".to_owned() }) };
             let mut body: Vec<Expr> = rest.collect();
             // With two variables there is a test besides them.
             let second = match body.first() {
-                Some(Expr::Name(second)) if body.len() == 2 && *found != "map" => {
+                Some(Expr::Name { name: second, .. }) if body.len() == 2 && *found != "map" => {
                     let second = second.clone();
                     body.remove(0);
                     Some(second)
@@ -381,10 +388,18 @@ impl Parser {
                 "true" => Ok(Expr::Literal(true.into())),
                 "false" => Ok(Expr::Literal(false.into())),
                 "null" => Ok(Expr::Literal(Value::Null)),
-                _ if self.takes("(") => self.call(None, name, at),
-                _ => Ok(Expr::Name(name)),
+                _ => {
+                    let paren = self.place();
+                    if self.takes("(") { self.call(None, name, paren) } else { Ok(Expr::Name { name, at }) }
+                }
             },
-            other => Err(Broken { at, why: format!("Syntax error: mismatched input {} expecting an expression", shown(&other)) }),
+            other => Err(Broken {
+                at,
+                why: format!(
+                    "Syntax error: mismatched input {} expecting {{'[', '{{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}}",
+                    shown(&other)
+                ),
+            }),
         }
     }
 }

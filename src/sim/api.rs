@@ -131,6 +131,15 @@ fn restore(object: &mut Value, old: &Value, field: &str) {
     };
 }
 
+/// Whether an object cannot lack defaults, since it shares all that has some with the one that it replaces.
+fn has_defaults(kind: Kind, object: &Value, old: &Value) -> bool {
+    let rest = |object: &Value| object.as_object().map_or(0, |it| it.len() - usize::from(it.contains_key("status")));
+    // Of these the status has some too.
+    !matches!(kind, Kind::NODES | Kind::PERSISTENTVOLUMECLAIMS)
+        && rest(object) == rest(old)
+        && object.as_object().is_some_and(|it| it.iter().all(|(name, value)| *name == "status" || value.is_same(&old[name])))
+}
+
 /// What a Secret is given as texts is kept as bytes.
 fn fold_string_data(secret: &mut Value) {
     let Some(texts) = secret.as_object_mut().and_then(|it| it.remove("stringData")) else { return };
@@ -280,8 +289,11 @@ impl World {
             })?,
             None => object,
         };
-        object["apiVersion"] = kind.api_version().into();
-        object["kind"] = kind.kind().into();
+        let api_version = kind.api_version();
+        if object["apiVersion"] != api_version || object["kind"] != kind.kind() {
+            object["apiVersion"] = api_version.into();
+            object["kind"] = kind.kind().into();
+        }
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
         }
@@ -351,7 +363,9 @@ impl World {
         let old = shown.as_ref().unwrap_or(old);
         let name = text(old, "name").to_owned();
         let now = self.stamp();
-        defaults::set(kind, &mut object);
+        if !has_defaults(kind, &object, old) {
+            defaults::set(kind, &mut object);
+        }
         if entries == Entries::ToFind {
             object = manage::note(self, kind, object, Some(old), part, caller);
         }

@@ -16,6 +16,7 @@ use crate::sim::json::{Map, Value, json};
 
 mod managed;
 pub mod scale;
+mod steady;
 
 use managed::{Managed, Owner};
 
@@ -70,15 +71,15 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// `FieldManager.Update` of apimachinery 0.36 `util/managedfields` with structured-merge-diff 6.3. It does not fail: where the server gives up, the object has no entries.
 pub fn updated(ty: &'static Type, live: Option<&Value>, new: &Value, writer: Writer<'_>) -> Value {
     let has_uid = live.is_some_and(|live| live["metadata"]["uid"].as_str().is_some_and(|uid| !uid.is_empty()));
-    let managed = Managed::of_live_or_new(live, new, !writer.subresource.is_empty());
-    let zero;
-    let live = match live {
-        Some(live) => live,
-        None => {
-            zero = zero_of(ty);
-            &zero
+    if let Some(entries) = live.filter(|_| has_uid).and_then(|live| steady::entries(ty, live, new, writer)) {
+        let mut object = new.clone();
+        if object["metadata"]["managedFields"] != entries {
+            object["metadata"]["managedFields"] = entries;
         }
-    };
+        return object;
+    }
+    let managed = Managed::of_live_or_new(live, new, !writer.subresource.is_empty());
+    let live = live.unwrap_or_else(|| ty.zero());
     // An object that had its entries taken away stays without, until somebody applies.
     if managed.entries.is_empty() && has_uid {
         return managed.written_to(new);
@@ -98,14 +99,14 @@ pub fn updated(ty: &'static Type, live: Option<&Value>, new: &Value, writer: Wri
 /// `FieldManager.Apply` of apimachinery 0.36 `util/managedfields` with structured-merge-diff 6.3, the migration from client-side apply included.
 pub fn apply(ty: &'static Type, live: Option<&Value>, applied: &Value, writer: Writer<'_>, force: bool) -> Result<Value, ApplyFailure> {
     check_kind(ty, applied, writer)?;
-    let zero = zero_of(ty);
-    let live = live.unwrap_or(&zero);
+    let zero = ty.zero();
+    let live = live.unwrap_or(zero);
     let mut managed =
         Managed::read(&live["metadata"]["managedFields"]).map_err(|why| ApplyFailure::Internal(format!("failed to decode managed fields: {why}")))?;
     if managed.entries.is_empty() {
         // What was there before belongs to somebody, so that applying over it can be a conflict.
         let before = Writer { manager: "before-first-apply", ..writer };
-        managed = managed.update(ty, &zero, live, Owner::update(before), before).capped();
+        managed = managed.update(ty, zero, live, Owner::update(before), before).capped();
     }
     let outcome = match managed.clone().apply(ty, live, applied, writer, force) {
         Err(Refused::Conflicts(conflicts)) if writer.manager == KUBECTL => match allowed_by_last_applied(ty, live, writer) {
@@ -140,11 +141,6 @@ pub fn keep_times(old: &Value, new: &mut Value) {
     if same_entries && but("metadata", old, new) && but("managedFields", &old["metadata"], &new["metadata"]) {
         new["metadata"]["managedFields"] = old["metadata"]["managedFields"].clone();
     }
-}
-
-fn zero_of(ty: &'static Type) -> Value {
-    // A document without members fits every type.
-    decode::typed(ty, &json!({})).unwrap_or_else(|_| json!({}))
 }
 
 fn check_kind(ty: &'static Type, applied: &Value, writer: Writer<'_>) -> Result<(), ApplyFailure> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use crate::sim::json::Value;
+use crate::sim::json::{Text, Value, json};
 
 pub mod decode;
 pub mod parse;
@@ -32,6 +32,8 @@ pub struct Type {
     pub go: String,
     /// Set for a custom kind, which no Go type holds: its objects stay as they are sent.
     pub custom: Option<CustomFacts>,
+    /// Go's zero of the type, once it was asked for.
+    pub(in crate::sim) zero: OnceLock<Value>,
 }
 
 /// What is to be known of the type of a custom kind besides its shape.
@@ -67,15 +69,22 @@ pub enum Shape {
 #[derive(Debug, Default)]
 pub struct Struct {
     pub fields: Vec<Field>,
-    by_name: BTreeMap<String, usize>,
+    /// The places of the fields in the order of their names.
+    sorted: Vec<usize>,
     /// What members that are no fields are, where there can be such.
     pub rest: Option<Link>,
 }
 
 impl Struct {
     pub fn new(fields: Vec<Field>, rest: Option<Link>) -> Self {
-        let by_name = fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
-        Self { fields, by_name, rest }
+        let mut sorted: Vec<usize> = (0..fields.len()).collect();
+        sorted.sort_by(|left, right| fields[*left].name.cmp(&fields[*right].name));
+        Self { fields, sorted, rest }
+    }
+
+    /// The places of the fields in the order of their names.
+    pub fn sorted(&self) -> &[usize] {
+        &self.sorted
     }
 }
 
@@ -132,7 +141,8 @@ pub enum Omit {
 
 #[derive(Debug)]
 pub struct Field {
-    pub name: String,
+    /// Every object that has the field shares its name.
+    pub name: Text,
     pub link: Link,
     pub default: Option<Value>,
     /// `x-kubernetes-patch-merge-key`
@@ -152,7 +162,7 @@ impl Field {
     /// A field of a custom kind.
     pub fn custom(name: &str, link: Link, default: Option<Value>) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             link,
             default,
             merge_key: String::new(),
@@ -197,7 +207,8 @@ impl Type {
     /// The place of a field among the others.
     pub fn position(&self, name: &str) -> Option<usize> {
         let Shape::Struct(fields) = &self.shape else { return None };
-        fields.by_name.get(name).copied()
+        let found = fields.sorted.binary_search_by(|at| fields.fields[*at].name.as_str().cmp(name)).ok()?;
+        Some(fields.sorted[found])
     }
 
     pub fn fields(&self) -> &[Field] {
@@ -229,6 +240,11 @@ impl Type {
             };
         }
         Some(ty)
+    }
+
+    /// What a document without members is read as.
+    pub fn zero(&'static self) -> &'static Value {
+        self.zero.get_or_init(|| decode::typed(self, &json!({})).unwrap_or_else(|_| json!({})))
     }
 
     /// Go's word for the kind of this type, as reflection prints it.
@@ -359,7 +375,16 @@ impl Schemas {
             _ => Shape::Raw,
         };
         let atomic = schema["x-kubernetes-map-type"] == "atomic";
-        Type { name: String::new(), shape, required: strings(&schema["required"]), enums: strings(&schema["enum"]), atomic, go: go.to_owned(), custom: None }
+        Type {
+            name: String::new(),
+            shape,
+            required: strings(&schema["required"]),
+            enums: strings(&schema["enum"]),
+            atomic,
+            go: go.to_owned(),
+            custom: None,
+            zero: OnceLock::new(),
+        }
     }
 
     fn fields(&mut self, schema: &Value, path: &str) -> Struct {
@@ -384,11 +409,12 @@ impl Schemas {
                 omit,
                 pointer: go.starts_with('*'),
                 embedded,
-                name: name.clone(),
+                name: name.into(),
             };
-            fields.by_name.insert(name, fields.fields.len());
             fields.fields.push(field);
         }
+        fields.sorted = (0..fields.fields.len()).collect();
+        fields.sorted.sort_by(|left, right| fields.fields[*left].name.cmp(&fields.fields[*right].name));
         fields
     }
 
@@ -406,7 +432,7 @@ impl Schemas {
 
 impl Type {
     pub const fn of_shape(shape: Shape) -> Self {
-        Type { name: String::new(), shape, required: Vec::new(), enums: Vec::new(), atomic: false, go: String::new(), custom: None }
+        Type { name: String::new(), shape, required: Vec::new(), enums: Vec::new(), atomic: false, go: String::new(), custom: None, zero: OnceLock::new() }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::kinds::Kind;
-use crate::sim::json::Value;
+use crate::sim::json::{Text, Value};
 
 /// How long a change can be read back: etcd is compacted every five minutes, and keeps what is younger.
 const HISTORY: SignedDuration = SignedDuration::from_mins(10);
@@ -59,11 +59,11 @@ fn key_of(object: &Value) -> String {
     key(text(object, "namespace"), text(object, "name"))
 }
 
-fn owners(object: &Value) -> impl Iterator<Item = &str> {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|it| it["uid"].as_str())
+fn owners(object: &Value) -> impl Iterator<Item = &Text> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|it| it["uid"].as_text())
 }
 
-type Objects = BTreeMap<String, Arc<Value>>;
+type Objects = BTreeMap<Text, Arc<Value>>;
 
 /// All objects, and the recent past.
 #[derive(Debug, Default)]
@@ -74,8 +74,8 @@ pub struct Store {
     /// Versions up to this one were compacted for all kinds.
     compacted: u64,
     kinds: Vec<Objects>,
-    by_owner: BTreeMap<String, BTreeSet<(Kind, String)>>,
-    by_uid: BTreeMap<String, (Kind, String)>,
+    by_owner: BTreeMap<Text, BTreeSet<(Kind, Text)>>,
+    by_uid: BTreeMap<Text, (Kind, Text)>,
     log: VecDeque<LogEntry>,
 }
 
@@ -86,7 +86,7 @@ impl Store {
     }
 
     pub fn get(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Arc<Value>> {
-        self.objects(kind)?.get(&key(namespace, name))
+        self.objects(kind)?.get(key(namespace, name).as_str())
     }
 
     pub fn by_uid(&self, uid: &str) -> Option<(Kind, &Arc<Value>)> {
@@ -104,16 +104,16 @@ impl Store {
     }
 
     /// The same with their keys, from the one after `after` on.
-    pub fn entries(&self, kind: Kind, namespace: Option<&str>, after: Option<&str>) -> impl Iterator<Item = (&String, &Arc<Value>)> {
+    pub fn entries(&self, kind: Kind, namespace: Option<&str>, after: Option<&str>) -> impl Iterator<Item = (&Text, &Arc<Value>)> {
         let prefix = namespace.map(|it| format!("{it}/"));
         let from = match (after, &prefix) {
-            (Some(after), _) => Bound::Excluded(after.to_owned()),
-            (None, Some(prefix)) => Bound::Included(prefix.clone()),
+            (Some(after), _) => Bound::Excluded(Text::from(after)),
+            (None, Some(prefix)) => Bound::Included(Text::from(prefix.as_str())),
             (None, None) => Bound::Unbounded,
         };
         self.objects(kind)
             .into_iter()
-            .flat_map(move |objects| objects.range::<String, _>((from.clone(), Bound::Unbounded)))
+            .flat_map(move |objects| objects.range::<Text, _>((from.clone(), Bound::Unbounded)))
             .take_while(move |(key, _)| prefix.as_ref().is_none_or(|prefix| key.starts_with(prefix.as_str())))
     }
 
@@ -159,8 +159,9 @@ impl Store {
     pub fn put(&mut self, kind: Kind, mut object: Value, time: Timestamp) -> LogEntry {
         self.version += 1;
         object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
+        let key = Text::from(key_of(&object));
+        self.share(kind, &key, &mut object);
         let object = Arc::new(object);
-        let key = key_of(&object);
         if self.kinds.len() <= kind.index() {
             self.kinds.resize_with(kind.index() + 1, Objects::new);
         }
@@ -168,31 +169,50 @@ impl Store {
         if let Some(previous) = &previous {
             self.forget(kind, &key, previous);
         }
-        for uid in owners(&object) {
-            self.by_owner.entry(uid.to_owned()).or_default().insert((kind, key.clone()));
-        }
-        self.by_uid.insert(text(&object, "uid").to_owned(), (kind, key));
+        self.index(kind, &key, &object);
         let change = if previous.is_some() { Change::Modified } else { Change::Added };
         self.record(LogEntry { version: self.version, time, kind, change, object, previous })
     }
 
     /// Takes an object away and logs its last state with the version of the deletion; `last` where the last state is not the stored one.
     pub fn remove(&mut self, kind: Kind, namespace: &str, name: &str, last: Option<Value>, time: Timestamp) -> Option<LogEntry> {
-        let key = key(namespace, name);
+        let key = Text::from(key(namespace, name));
         let previous = self.kinds.get_mut(kind.index())?.remove(&key)?;
         self.forget(kind, &key, &previous);
         self.by_uid.remove(text(&previous, "uid"));
         self.version += 1;
         let mut object = last.unwrap_or_else(|| Value::clone(&previous));
+        object.share_with(&previous);
         object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
         let entry = LogEntry { version: self.version, time, kind, change: Change::Deleted, object: Arc::new(object), previous: Some(previous) };
         Some(self.record(entry))
     }
 
-    fn forget(&mut self, kind: Kind, key: &str, object: &Value) {
+    /// Lets a new state keep what it has in common with the one before, or a new object with one that has the same owner: most of it is the same.
+    fn share(&self, kind: Kind, key: &str, object: &mut Value) {
+        let like = self.objects(kind).and_then(|objects| objects.get(key)).or_else(|| {
+            let siblings = self.by_owner.get(owners(object).next()?)?;
+            let (_, sibling) = siblings.iter().rev().find(|(of, _)| *of == kind)?;
+            self.objects(kind)?.get(sibling)
+        });
+        if let Some(like) = like {
+            object.share_with(like);
+        }
+    }
+
+    fn index(&mut self, kind: Kind, key: &Text, object: &Value) {
+        for uid in owners(object) {
+            self.by_owner.entry(uid.clone()).or_default().insert((kind, key.clone()));
+        }
+        if let Some(uid) = object["metadata"]["uid"].as_text() {
+            self.by_uid.insert(uid.clone(), (kind, key.clone()));
+        }
+    }
+
+    fn forget(&mut self, kind: Kind, key: &Text, object: &Value) {
         for uid in owners(object) {
             if let Some(owned) = self.by_owner.get_mut(uid) {
-                owned.remove(&(kind, key.to_owned()));
+                owned.remove(&(kind, key.clone()));
                 if owned.is_empty() {
                     self.by_owner.remove(uid);
                 }
@@ -214,15 +234,14 @@ impl Store {
     /// Fills an empty store with what another one held; its past is not known here.
     pub fn restore(&mut self, objects: impl IntoIterator<Item = (Kind, Arc<Value>)>, version: u64) {
         for (kind, object) in objects {
-            let key = key_of(&object);
+            let key = Text::from(key_of(&object));
             if self.kinds.len() <= kind.index() {
                 self.kinds.resize_with(kind.index() + 1, Objects::new);
             }
-            for uid in owners(&object) {
-                self.by_owner.entry(uid.to_owned()).or_default().insert((kind, key.clone()));
-            }
-            self.by_uid.insert(text(&object, "uid").to_owned(), (kind, key.clone()));
-            self.kinds[kind.index()].insert(key, object);
+            let mut object = Arc::unwrap_or_clone(object);
+            self.share(kind, &key, &mut object);
+            self.index(kind, &key, &object);
+            self.kinds[kind.index()].insert(key, Arc::new(object));
         }
         (self.version, self.compacted) = (version, version);
     }

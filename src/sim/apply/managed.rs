@@ -30,6 +30,15 @@ impl Owner {
         let manager = if writer.manager.is_empty() { "unknown" } else { writer.manager };
         Owner { manager: manager.to_owned(), updates: false, api_version: String::new(), subresource: writer.subresource.to_owned() }
     }
+
+    /// Whether an entry, as it is written, is this owner's.
+    pub(super) fn is_of(&self, entry: &Value) -> bool {
+        let has = |field: &str, text: &str| entry[field].as_str().unwrap_or_default() == text;
+        has("manager", &self.manager)
+            && has("subresource", &self.subresource)
+            && has("operation", if self.updates { "Update" } else { "Apply" })
+            && (!self.updates || has("apiVersion", &self.api_version))
+    }
 }
 
 impl fmt::Display for Owner {
@@ -265,7 +274,7 @@ impl Managed {
     }
 }
 
-fn time(writer: Writer<'_>) -> String {
+pub(super) fn time(writer: Writer<'_>) -> String {
     writer.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

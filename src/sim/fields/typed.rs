@@ -180,6 +180,12 @@ pub fn compare(ty: &'static Type, left: &Value, right: &Value) -> Comparison {
 
 impl Comparison {
     fn walk(&mut self, place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Path) {
+        // Versions of an object share what did not change.
+        if let (Some(left), Some(right)) = (left, right)
+            && left.is_same(right)
+        {
+            return;
+        }
         let is_leaf = match place.kind_of([left, right]) {
             Kind::Leaf => true,
             Kind::Map => {

@@ -9,6 +9,7 @@ use super::{Field, Omit, Shape, Type, of, quantity, time};
 use crate::sim::json::{Map, Value};
 
 mod scalar;
+mod whole;
 
 /// What the request wants done about unknown and duplicate fields (`fieldValidation`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,6 +169,9 @@ pub fn unstructured(ty: &'static Type, object: &Value) -> Result<Decoded, String
 /// # Errors
 /// As `json`.
 pub fn typed(ty: &'static Type, object: &Value) -> Result<Value, String> {
+    if whole::is_whole(ty, object) {
+        return Ok(object.clone());
+    }
     Ok(json(ty, &Tree::from(object))?.object)
 }
 
@@ -360,14 +364,15 @@ fn written(field: &Field, coded: Option<Coded>) -> Option<(Option<Value>, bool)>
         };
     }
     let coded = coded.unwrap_or_else(|| zero(field.ty()));
-    let is_struct = !matches!(
-        field.ty().shape,
-        Shape::String | Shape::Int32 | Shape::Int64 | Shape::Float | Shape::Boolean | Shape::Map(_) | Shape::List(_) | Shape::Bytes
-    );
-    let left_out = coded.zero && (field.omit == Omit::Zero || field.omit == Omit::Empty && !is_struct);
+    let left_out = coded.zero && (field.omit == Omit::Zero || field.omit == Omit::Empty && !is_struct_in_go(field.ty()));
     // An empty list is stored as none at all, which a field that is always written shows as null.
     let json = if coded.zero && matches!(field.ty().shape, Shape::Map(_) | Shape::List(_)) { Value::Null } else { coded.json };
     Some(((!left_out).then_some(json), coded.zero))
+}
+
+/// Whether `omitempty` keeps even a zero of this type.
+fn is_struct_in_go(ty: &Type) -> bool {
+    !matches!(ty.shape, Shape::String | Shape::Int32 | Shape::Int64 | Shape::Float | Shape::Boolean | Shape::Map(_) | Shape::List(_) | Shape::Bytes)
 }
 
 /// What the decoder of merged maps says of a value that does not fit.

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
 
 use super::certificates::Credentials;
 use crate::error::{Error, Result, file_reason};
+use crate::sim::json::{Value, json};
 use crate::sim::state::write_private;
 
 /// The name of cluster, user and context.

@@ -62,7 +62,7 @@ impl Decoder {
 }
 
 /// Where Go's decoder of standard base64 stops; `None` if it does not.
-fn illegal_base64(text: &str) -> Option<usize> {
+pub(super) fn illegal_base64(text: &str) -> Option<usize> {
     let kept: Vec<(usize, u8)> = text.bytes().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n')).collect();
     let data_end = kept.iter().position(|(_, byte)| *byte == b'=').unwrap_or(kept.len());
     for (at, byte) in &kept[..data_end] {

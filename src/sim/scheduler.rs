@@ -25,7 +25,47 @@ pub struct Cache {
     nodes: BTreeMap<String, Load>,
     #[serde(skip)]
     siblings: BTreeMap<String, BTreeMap<String, i64>>,
+    /// What the nodes offer, in the order of their names.
+    #[serde(skip)]
+    offers: Vec<Offer>,
     waiting: BTreeSet<Key>,
+}
+
+/// What a node, as it was read, offers to pods: each pod looks at every node, and nodes hardly ever change.
+#[derive(Debug)]
+struct Offer {
+    node: Arc<Value>,
+    cordoned: bool,
+    tainted: bool,
+    pods: i128,
+    cpu: i128,
+    memory: i128,
+}
+
+impl Offer {
+    fn of(node: &Arc<Value>) -> Self {
+        let room = |resource: &str| node["status"]["allocatable"][resource].as_str().and_then(quantity).unwrap_or(0);
+        Self {
+            cordoned: node["spec"]["unschedulable"] == true,
+            tainted: !list(&node["spec"]["taints"]).is_empty(),
+            pods: room("pods"),
+            cpu: room("cpu"),
+            memory: room("memory"),
+            node: Arc::clone(node),
+        }
+    }
+
+    /// Reads anew what changed since.
+    fn refresh(offers: &mut Vec<Self>, nodes: &[Arc<Value>]) {
+        offers.truncate(nodes.len());
+        for (at, node) in nodes.iter().enumerate() {
+            match offers.get_mut(at) {
+                Some(offer) if Arc::ptr_eq(&offer.node, node) => {}
+                Some(offer) => *offer = Self::of(node),
+                None => offers.push(Self::of(node)),
+            }
+        }
+    }
 }
 
 /// What the pods of a node ask for, quantities in nano units.
@@ -139,7 +179,7 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
     let (cpu, memory) = (asked(spec, "cpu"), asked(spec, "memory"));
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let (mut hopeless, mut victims) = (0, 0);
-    let mut fitting: Vec<(i64, i64, String)> = Vec::new();
+    let mut fitting: Vec<(i64, i64, &Offer)> = Vec::new();
     // A pod that names its node by affinity is looked at on that node alone; the others did not pass the plugin.
     let named = named_node(spec);
     if let Some(named) = &named
@@ -147,39 +187,43 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
     {
         return Err(format!("{n} node(s) didn't satisfy plugin(s) [NodeAffinity]. {}", preemption(all.len(), all.len(), 0), n = all.len()));
     }
-    for node in &all {
+    let cache = &mut world.controllers.scheduler;
+    Offer::refresh(&mut cache.offers, &all);
+    let siblings = owner(pod).and_then(|owner| cache.siblings.get(owner));
+    let tolerations = list(&spec["tolerations"]);
+    let is_choosy = !spec["nodeSelector"].is_null() || !spec["affinity"].is_null();
+    for offer in &cache.offers {
+        let node = &offer.node;
         if named.as_deref().is_some_and(|named| named != name(node)) {
             *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned()).or_default() += 1;
             hopeless += 1;
             continue;
         }
-        let tolerations = list(&spec["tolerations"]);
-        if node["spec"]["unschedulable"] == true && !tolerates_cordon(tolerations) {
+        if offer.cordoned && !tolerates_cordon(tolerations) {
             *reasons.entry("node(s) were unschedulable".to_owned()).or_default() += 1;
             hopeless += 1;
-        } else if nodes::repels(node, tolerations, &["NoSchedule", "NoExecute"]) {
+        } else if offer.tainted && nodes::repels(node, tolerations, &["NoSchedule", "NoExecute"]) {
             *reasons.entry("node(s) had untolerated taint(s)".to_owned()).or_default() += 1;
             hopeless += 1;
-        } else if !nodes::matches(spec, node) {
+        } else if is_choosy && !nodes::matches(spec, node) {
             *reasons.entry("node(s) didn't match Pod's node affinity/selector".to_owned()).or_default() += 1;
             hopeless += 1;
         } else {
-            let load = world.controllers.scheduler.nodes.get(name(node)).copied().unwrap_or_default();
-            let room = |resource: &str| node["status"]["allocatable"][resource].as_str().and_then(quantity).unwrap_or(0);
+            let load = cache.nodes.get(name(node)).copied().unwrap_or_default();
             let mut short = Vec::new();
             let mut never = false;
-            if i128::from(load.pods + 1) * 1_000_000_000 > room("pods") {
+            if i128::from(load.pods + 1) * 1_000_000_000 > offer.pods {
                 short.push("Too many pods");
             }
-            for (asked, load, resource, reason) in [(cpu, load.cpu, "cpu", "Insufficient cpu"), (memory, load.memory, "memory", "Insufficient memory")] {
-                if asked > 0 && load + asked > room(resource) {
+            for (asked, load, room, reason) in [(cpu, load.cpu, offer.cpu, "Insufficient cpu"), (memory, load.memory, offer.memory, "Insufficient memory")] {
+                if asked > 0 && load + asked > room {
                     short.push(reason);
-                    never |= asked > room(resource);
+                    never |= asked > room;
                 }
             }
             if short.is_empty() {
-                let siblings = owner(pod).and_then(|owner| world.controllers.scheduler.siblings.get(owner)?.get(name(node)).copied()).unwrap_or(0);
-                fitting.push((siblings, load.pods, name(node).to_owned()));
+                let siblings = siblings.and_then(|it| it.get(name(node)).copied()).unwrap_or(0);
+                fitting.push((siblings, load.pods, offer));
                 continue;
             }
             for reason in short {
@@ -194,8 +238,9 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
         return Err(format!("{}. {}", counted.join(", "), preemption(all.len(), hopeless, victims)));
     };
     fitting.retain(|(siblings, pods, _)| (*siblings, *pods) == least);
+    let fitting: Vec<Arc<Value>> = fitting.into_iter().map(|(.., offer)| Arc::clone(&offer.node)).collect();
     let at = usize::try_from(world.random(fitting.len() as u64)).unwrap_or(0);
-    Ok(fitting.swap_remove(at).2)
+    Ok(name(&fitting[at]).to_owned())
 }
 
 fn preemption(all: usize, hopeless: usize, victims: usize) -> String {

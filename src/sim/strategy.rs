@@ -79,7 +79,7 @@ pub fn allows_unconditional_update(kind: Kind) -> bool {
             | Kind::VALIDATINGADMISSIONPOLICYBINDINGS
             | Kind::VALIDATINGWEBHOOKCONFIGURATIONS
     );
-    !guarded && !(kind.group() == "storage.k8s.io" && kind.plural() == "csistoragecapacities")
+    !(guarded || (kind.group() == "storage.k8s.io" && kind.plural() == "csistoragecapacities"))
 }
 
 /// Whether an update makes an object that is not there.

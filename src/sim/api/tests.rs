@@ -7,7 +7,7 @@ use crate::sim::json::{Value, json};
 fn differences(path: &str, left: &Value, right: &Value, out: &mut Vec<String>) {
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
-            for key in a.keys().chain(b.keys().filter(|it| !a.contains_key(*it))) {
+            for key in a.keys().chain(b.keys().filter(|it| !a.contains_key(it))) {
                 differences(&format!("{path}.{key}"), &left[key], &right[key], out);
             }
         }

@@ -216,7 +216,7 @@ impl Comparison {
     fn walk_maps(&mut self, place: Place, left: Option<&Map>, right: Option<&Map>, path: &mut Path) {
         let none = Map::new();
         let (left, right) = (left.unwrap_or(&none), right.unwrap_or(&none));
-        for key in left.keys().chain(right.keys().filter(|key| !left.contains_key(*key))) {
+        for key in left.keys().chain(right.keys().filter(|key| !left.contains_key(key))) {
             let Some(inner) = place.member(key) else { continue };
             path.push(Element::field(key));
             self.walk(inner, left.get(key), right.get(key), path);

@@ -20,12 +20,12 @@ macro_rules! from_numbers {
         }
         impl PartialEq<$number> for Value {
             fn eq(&self, other: &$number) -> bool {
-                *self == Value::from(*other)
+                self.as_number() == Some(&Number::from(<$as>::from(*other)))
             }
         }
         impl PartialEq<$number> for &Value {
             fn eq(&self, other: &$number) -> bool {
-                **self == Value::from(*other)
+                **self == *other
             }
         }
     )* };
@@ -48,7 +48,7 @@ impl ToJson for usize {
 
 impl PartialEq<usize> for Value {
     fn eq(&self, other: &usize) -> bool {
-        *self == Value::from(*other)
+        self.as_number() == Some(&Number::from(*other as u64))
     }
 }
 

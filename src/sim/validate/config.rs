@@ -123,7 +123,7 @@ fn claim(errors: &mut Errors, object: &Value, old: Option<&Value>) {
         let fixed = |spec: &Value| {
             let mut rest = spec.as_object().cloned().unwrap_or_default();
             ["resources", "volumeName", "volumeAttributesClassName"].iter().for_each(|it| {
-                rest.remove(*it);
+                rest.remove(it);
             });
             rest
         };

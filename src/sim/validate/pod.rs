@@ -569,7 +569,7 @@ pub fn update(errors: &mut Errors, object: &Value, old: &Value) {
         match old.get(*field) {
             Some(value) => masked[*field] = value.clone(),
             None => {
-                masked.as_object_mut().map(|it| it.remove(*field));
+                masked.as_object_mut().map(|it| it.remove(field));
             }
         }
     }

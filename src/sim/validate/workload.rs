@@ -295,7 +295,7 @@ pub fn update(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
             let rest = |spec: &Value| {
                 let mut rest = spec.as_object().cloned().unwrap_or_default();
                 MAY.iter().for_each(|it| {
-                    rest.remove(*it);
+                    rest.remove(it);
                 });
                 rest
             };

@@ -23,7 +23,7 @@ fn walk(place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Pa
                 return Ok(right.or(left).cloned());
             }
             let mut merged = Map::new();
-            for key in lefts.keys().chain(rights.keys().filter(|key| !lefts.contains_key(*key))) {
+            for key in lefts.keys().chain(rights.keys().filter(|key| !lefts.contains_key(key))) {
                 let Some(inner) = place.member(key) else { continue };
                 path.push(Element::field(key));
                 if let Some(value) = walk(inner, lefts.get(key), rights.get(key), path)? {

@@ -1,14 +1,20 @@
 //! Random but seeded sequences of client operations, sent to the simulated cluster and to a real one: answers and objects must be the same.
 //!
 //! `ROLLSH_TRUTH_SEEDS` says how many sequences (10), or which (`40..90`); `ROLLSH_TRUTH_OPS` how long they are (30), `ROLLSH_TRUTH_JOBS` how many run at
-//! a time (6). A difference is printed with the shortest sequence that was found to show it. Without a real cluster this test says that it is skipped.
+//! a time (10), each in a namespace of its own; `ROLLSH_TRUTH_LASTS_S` ends the run early. A difference is printed with the shortest sequence that was found to show it. Without a real cluster this test says that it is skipped.
 
+#[path = "truth/carry.rs"]
+mod carry;
 #[path = "truth/likeness.rs"]
 mod likeness;
+#[path = "truth/mirror.rs"]
+mod mirror;
 #[path = "truth/operations.rs"]
 mod operations;
 #[path = "truth/pair.rs"]
 mod pair;
+#[path = "truth/people.rs"]
+mod people;
 #[path = "truth/server.rs"]
 mod server;
 
@@ -16,9 +22,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use mirror::Mirror;
 use operations::Operation;
-use pair::Mismatch;
+use pair::{Mismatch, Room};
+use server::Server;
 
 fn setting(name: &str, default: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| default.to_owned())
@@ -49,9 +58,9 @@ fn signature(mismatch: &Mismatch, operation: &Operation) -> String {
 }
 
 /// The shortest sequence that still shows a difference at its last operation; `None` where it is not seen again.
-fn shorten(operations: &[Operation], wanted: &str, seed: u64, real: &tokio::runtime::Handle) -> Option<(Vec<Operation>, Mismatch)> {
+fn shorten(operations: &[Operation], wanted: &str, seed: u64, room: &Room) -> Option<(Vec<Operation>, Mismatch)> {
     let shows = |operations: &[Operation]| {
-        let found = pair::run(operations, seed, &namespace(), real);
+        let found = room.run(operations, seed);
         found.into_iter().find(|it| signature(it, &operations[it.at]) == wanted)
     };
     let mut shortest = operations.to_vec();
@@ -97,21 +106,27 @@ fn random_operations_have_the_same_effect_on_both_clusters() {
         return server::skipped("the differential test");
     }
     let count: usize = setting("ROLLSH_TRUTH_OPS", "30").parse().expect("ROLLSH_TRUTH_OPS is a number");
-    let jobs: usize = setting("ROLLSH_TRUTH_JOBS", "6").parse().expect("ROLLSH_TRUTH_JOBS is a number");
+    let jobs: usize = setting("ROLLSH_TRUTH_JOBS", "10").parse().expect("ROLLSH_TRUTH_JOBS is a number");
     let shrink = setting("ROLLSH_TRUTH_SHRINK", "1") == "1";
     let wall = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mirror = wall.block_on(async { Mirror::of(&Server::real(&namespace()).await.expect("a kubeconfig")) });
+    let lasts = Duration::from_secs(setting("ROLLSH_TRUTH_LASTS_S", "86400").parse().expect("ROLLSH_TRUTH_LASTS_S is a number"));
+    let started = tokio::time::Instant::now();
+    let ran = AtomicU64::new(0);
     let (next, range) = (AtomicU64::new(seeds().start), seeds());
     let (seen, found) = (Mutex::new(BTreeSet::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
+                let room = Room::new(&namespace(), &mirror, wall.handle());
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= range.end {
-                        return;
+                    if seed >= range.end || started.elapsed() > lasts {
+                        return room.end();
                     }
                     let operations = operations::sequence(seed, count);
-                    for mismatch in pair::run(&operations, seed, &namespace(), wall.handle()) {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                    for mismatch in room.run(&operations, seed) {
                         let tried = &operations[..=mismatch.at];
                         let sign = signature(&mismatch, &operations[mismatch.at]);
                         if !seen.lock().expect("no panic").insert(sign.clone()) {
@@ -119,7 +134,7 @@ fn random_operations_have_the_same_effect_on_both_clusters() {
                         }
                         let text = if !shrink {
                             told(seed, &tried[mismatch.at..], &mismatch)
-                        } else if let Some((shortest, mismatch)) = shorten(tried, &sign, seed, wall.handle()) {
+                        } else if let Some((shortest, mismatch)) = shorten(tried, &sign, seed, &room) {
                             told(seed, &shortest, &mismatch)
                         } else {
                             // The controllers of the real cluster do not always take the same way.
@@ -134,5 +149,6 @@ fn random_operations_have_the_same_effect_on_both_clusters() {
         }
     });
     let found = found.into_inner().expect("no panic");
+    eprintln!("{} sequences of {count} operations", ran.into_inner());
     assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
 }

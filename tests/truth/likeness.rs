@@ -48,6 +48,15 @@ impl Likeness {
 
     /// The common form of an answer or an object.
     pub fn of(&self, value: &Value) -> Value {
+        if let Some(statuses) = value["status"]["containerStatuses"].as_array() {
+            // An image that never comes is an error now and a wait then.
+            let waits = |it: &Value| matches!(it["state"]["waiting"]["reason"].as_str(), Some("ErrImagePull" | "ImagePullBackOff"));
+            if statuses.iter().any(waits) {
+                let mut pod = value.clone();
+                pod["status"]["containerStatuses"] = Value::Null;
+                return self.of(&pod);
+            }
+        }
         let is_edited_pod = value["spec"]["containers"].is_array() && value["metadata"]["generation"] != 1;
         match value {
             Value::Object(fields) if is_edited_pod => {

@@ -8,6 +8,8 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use serde_json::{Value, json};
 
+use super::people;
+
 /// What an operation is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Subject {
@@ -48,12 +50,27 @@ pub enum Operation {
     Send { subject: Subject, method: &'static str, rest: String, content_type: &'static str, agent: &'static str, body: String },
     /// The object is read, edited as a merge patch says, and put back.
     Put { subject: Subject, rest: String, agent: &'static str, edit: Value },
+    /// `kubectl rollout undo`, to a revision or, with 0, to the last but one.
+    Undo { subject: Subject, to: i64, agent: &'static str },
+    /// Something done to what a workload owns.
+    Owned { subject: Subject, what: Owned },
+}
+
+/// What is done to an owned object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owned {
+    DeletePod,
+    EvictPod,
+    DetachPod,
+    DeleteNewestSet,
+    DeleteOldestSet,
+    ScaleSet,
 }
 
 impl Operation {
     pub fn subject(&self) -> Subject {
         match self {
-            Operation::Send { subject, .. } | Operation::Put { subject, .. } => *subject,
+            Operation::Send { subject, .. } | Operation::Put { subject, .. } | Operation::Undo { subject, .. } | Operation::Owned { subject, .. } => *subject,
         }
     }
 }
@@ -65,6 +82,8 @@ impl fmt::Display for Operation {
                 write!(f, "{agent}: {method} {} {rest} {content_type} {body}", subject.plural)
             }
             Operation::Put { subject, rest, agent, edit } => write!(f, "{agent}: PUT {} {rest} edited by {edit}", subject.plural),
+            Operation::Undo { subject, to, agent } => write!(f, "{agent}: undo {}/{} to {to}", subject.plural, subject.name),
+            Operation::Owned { subject, what } => write!(f, "{what:?} of {}/{}", subject.plural, subject.name),
         }
     }
 }
@@ -73,7 +92,7 @@ const AGENTS: &[&str] = &["kubectl/v1.36.3", "rollsh/1", "curl/8"];
 const JSON: &str = "application/json";
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE: &str = "application/merge-patch+json";
-const STRATEGIC: &str = "application/strategic-merge-patch+json";
+pub const STRATEGIC: &str = "application/strategic-merge-patch+json";
 const APPLY: &str = "application/apply-patch+yaml";
 
 const SUBJECTS: &[Subject] = &[
@@ -88,26 +107,27 @@ const SUBJECTS: &[Subject] = &[
     Subject { plural: "pods", name: "solo" },
 ];
 
-struct Dice(Pcg64Mcg);
+pub struct Dice(Pcg64Mcg);
 
 impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.0.next_u64() % bound as u64).expect("below a usize")
     }
 
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
+    pub fn one<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())].clone()
     }
 
     /// Whether something happens that happens so many times in a hundred.
-    fn percent(&mut self, chance: usize) -> bool {
+    pub fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 }
 
-/// The operations of one seed.
+/// The operations of one seed: of every three seeds one writes mostly what people write, and one what no careful client would.
 pub fn sequence(seed: u64, count: usize) -> Vec<Operation> {
     let mut dice = Dice(Pcg64Mcg::seed_from_u64(seed));
+    let common = [15, 50, 90][usize::try_from(seed % 3).expect("below three")];
     // Few objects, so that many operations meet on each.
     let mut subjects: Vec<Subject> = Vec::new();
     while subjects.len() < 3 {
@@ -121,7 +141,8 @@ pub fn sequence(seed: u64, count: usize) -> Vec<Operation> {
     while operations.len() < count {
         let subject = dice.one(&subjects);
         if !there.contains(&subject) && dice.percent(90) {
-            operations.push(create(&mut dice, subject));
+            let as_people = subject.is_workload() && dice.percent(common);
+            operations.push(if as_people { people::create(&mut dice, subject) } else { create(&mut dice, subject) });
             there.push(subject);
             continue;
         }
@@ -130,7 +151,8 @@ pub fn sequence(seed: u64, count: usize) -> Vec<Operation> {
             operations.push(delete(&mut dice, subject));
             continue;
         }
-        operations.push(change(&mut dice, subject));
+        let usual = if dice.percent(common) { people::change(&mut dice, subject) } else { None };
+        operations.push(usual.unwrap_or_else(|| change(&mut dice, subject)));
     }
     operations
 }
@@ -159,7 +181,7 @@ fn on(subject: Subject, part: &str) -> String {
 }
 
 /// A whole object, as simple as can be.
-fn plain(dice: &mut Dice, subject: Subject) -> Value {
+pub fn plain(dice: &mut Dice, subject: Subject) -> Value {
     let name = subject.name;
     let labels = json!({ "app": name });
     let image = format!("shop/{name}:{}", dice.below(3) + 1);
@@ -431,7 +453,7 @@ fn outside(dice: &mut Dice, subject: Subject) -> Value {
                     json!({ "spec": { "paused": null } }),
                     json!({ "spec": { "paused": false } }),
                     json!({ "spec": { "paused": null } }),
-                    json!({ "spec": { "progressDeadlineSeconds": 60 } }),
+                    json!({ "spec": { "progressDeadlineSeconds": 900 } }),
                     json!({ "spec": { "progressDeadlineSeconds": 0 } }),
                     json!({ "spec": { "progressDeadlineSeconds": 2147483647 } }),
                     json!({ "spec": { "strategy": { "type": "Recreate", "rollingUpdate": null } } }),

@@ -106,6 +106,10 @@ impl Server {
         }
     }
 
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The path of something in the core group.
     pub fn core(&self, rest: &str) -> String {
         format!("/api/v1/namespaces/{}/{rest}", self.namespace)

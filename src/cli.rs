@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 mod build;
 mod end;
+mod job;
 mod records;
 mod run;
 mod signals;

@@ -4,6 +4,7 @@ pub mod check;
 pub mod engine;
 pub mod fault;
 mod many;
+pub mod needs;
 pub mod resolve;
 pub mod run;
 pub mod tester;

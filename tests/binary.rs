@@ -303,3 +303,33 @@ fn a_simulation_names_the_worlds_in_which_the_exit_code_lies() {
     let html = std::fs::read_to_string(&page).expect("written");
     assert!(html.contains("ended as done and left deployment/web") && !html.contains("<script"), "{html}");
 }
+
+#[test]
+fn a_job_carries_the_modules_and_manifests_of_its_script_and_names_what_its_text_does_not_tell() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    std::fs::create_dir(folder.path().join("lib")).expect("made");
+    write("lib/checks.rhai", "fn fine() { status(\"sts/db\").complete }\n");
+    write("motd.yaml", "{apiVersion: v1, kind: ConfigMap, metadata: {name: motd}}\n");
+    write("nightly.rhai", "import \"lib/checks\" as checks;\napply(\"motd.yaml\");\nprint(checks::fine());\nrestart(args.target);\n");
+    let script = folder.path().join("nightly.rhai");
+    let output = rollsh().args(["job", "-n", "shop", "--schedule", "0 3 * * *", "--image", "r.io/rollsh:1"]).arg(&script).output().expect("it starts");
+    ends(&output, 0, "the target of restart is known only to the run");
+    let text = out(&output);
+    for part in [
+        "kind: CronJob",
+        "schedule: 0 3 * * *",
+        "path: lib/checks.rhai",
+        "lib_checks.rhai: |",
+        "path: motd.yaml",
+        "- statefulsets",
+        "- configmaps",
+        "image: r.io/rollsh:1",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    ends(&rollsh().args(["job", "--schedule", "soon"]).arg(&script).output().expect("it starts"), 2, "no schedule");
+    ends(&rollsh().args(["job", "--name", "Night_ly"]).arg(&script).output().expect("it starts"), 2, "cannot name a Job");
+    write("nightly.rhai", "undoo(\"deploy/web\")");
+    ends(&rollsh().arg("job").arg(&script).output().expect("it starts"), 2, "undoo");
+}

@@ -243,3 +243,30 @@ fn another_tool_steers_it_and_no_fault_strikes_that() {
     assert_eq!(ask(port, "GET", "/sim/nothing", None, "").0, 404);
     assert_eq!(ask(port, "PATCH", "/sim/faults", None, "").0, 405);
 }
+
+#[test]
+fn a_script_runs_with_the_least_role_that_job_prints_for_it_and_that_role_allows_no_more() {
+    let process = Process::start(&["--demo", "--speed", "max"]);
+    let file = |name: &str| process.folder.path().join(name);
+    let rollsh = |config: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollsh"));
+        command.args(["--kubeconfig".as_ref(), file(config).as_os_str()]).args(args).env("XDG_STATE_HOME", file("state")).output().expect("it starts")
+    };
+    let args = ["--target", "deploy/web", "--image", "web=shop/web:9-crash"];
+    let printed = rollsh("config", &[&["job", "scripts/conditional_rollback.rhai", "--"], &args[..]].concat());
+    std::fs::write(file("job.yaml"), &printed.stdout).expect("written");
+    let applied = rollsh("config", &["--allow", "read", "eval", &format!("apply({:?}).len()", file("job.yaml").display().to_string())]);
+    assert_eq!(String::from_utf8_lossy(&applied.stdout), "5\n", "{}", String::from_utf8_lossy(&applied.stderr));
+
+    let config = std::fs::read_to_string(file("config")).expect("written");
+    let user = config.find("    client-certificate-data:").expect("a user");
+    let (before, after) = config.split_at(user);
+    std::fs::write(file("account"), format!("{before}    as: system:serviceaccount:default:conditional-rollback\n{after}")).expect("written");
+    let ran = rollsh("account", &[&["run", "scripts/conditional_rollback.rhai"], &args[..]].concat());
+    let told = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(6), "{told}");
+    for beyond in ["delete(\"deploy/web\")", "restart(\"sts/db\")", "object(\"cm/web\")"] {
+        let refused = rollsh("account", &["--allow", "delete", "eval", beyond]);
+        assert_eq!(refused.status.code(), Some(3), "{beyond}: {}", String::from_utf8_lossy(&refused.stderr));
+    }
+}

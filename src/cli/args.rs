@@ -137,6 +137,11 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Print the manifests that run a script in a cluster: Job or CronJob, ConfigMap, ServiceAccount, and the least Role that it needs
+    ///
+    /// The Role comes from the script's text and arguments; what these do not tell is named on standard error. --allow, --yes, --timeout, --read-only and
+    /// --dry-run are handed on to the run; --namespace is where it runs (default: default).
+    Job(Scheduled),
     /// The reference of the script functions
     Functions {
         /// One of them
@@ -156,6 +161,24 @@ pub enum Command {
     },
     /// Print the manual page (roff)
     Man,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Scheduled {
+    /// The script
+    pub file: PathBuf,
+    /// A name for all objects; without: the script's
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// The image that holds this program
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Run it again and again, as in "0 3 * * *": a CronJob in place of a Job
+    #[arg(long, value_name = "CRON")]
+    pub schedule: Option<String>,
+    /// Arguments for the script, after --
+    #[arg(last = true)]
+    pub args: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use rhai::Map;
 
 use super::args::{Args, Command, Global, Reference};
 use super::build::{self, Use};
-use super::{end, records, sim, simulate, test};
+use super::{end, job, records, sim, simulate, test};
 use crate::error::{Error, Result, file_reason};
 use crate::functions::{self, help, nearest};
 use crate::render::screen::Screen;
@@ -59,6 +59,7 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
         Some(Command::Test { paths, junit, filter, jobs }) => test::run(global, screen, &test::Wanted { paths, junit, filter, jobs }),
         Some(Command::Simulate { file, args, worlds }) => simulate::run(global, screen, &simulate::Wanted::new(file, args, worlds)?),
+        Some(Command::Job(wanted)) => job::run(global, screen, &wanted),
         Some(Command::Journal) => records::journal(global, screen),
         Some(Command::Recover) => records::recover(global, screen),
         Some(Command::Functions { name, format }) => {

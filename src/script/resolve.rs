@@ -23,6 +23,11 @@ impl Standard {
     pub fn names() -> impl Iterator<Item = &'static str> {
         STANDARD.iter().map(|(name, _)| *name)
     }
+
+    /// The source of a module.
+    pub fn text(name: &str) -> Option<&'static str> {
+        STANDARD.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    }
 }
 
 impl ModuleResolver for Standard {

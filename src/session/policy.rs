@@ -1,5 +1,6 @@
 //! What a session may do: changes at all, and the capabilities that a script was granted.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -38,6 +39,23 @@ impl std::str::FromStr for Capability {
             ("delete", Some(_)) => Err(Error::usage("--allow delete takes no value")),
             _ => Err(Error::usage(format!("unknown capability {name:?}"))
                 .hint("capabilities: net, net=HOST, read, read=PATH, write, write=PATH, env, env=NAME, delete")),
+        }
+    }
+}
+
+/// As on the command line.
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(None) => f.write_str("net"),
+            Self::Net(Some(host)) => write!(f, "net={host}"),
+            Self::Read(None) => f.write_str("read"),
+            Self::Read(Some(path)) => write!(f, "read={}", path.display()),
+            Self::Write(None) => f.write_str("write"),
+            Self::Write(Some(path)) => write!(f, "write={}", path.display()),
+            Self::Env(None) => f.write_str("env"),
+            Self::Env(Some(name)) => write!(f, "env={name}"),
+            Self::Delete => f.write_str("delete"),
         }
     }
 }

@@ -35,6 +35,12 @@ fn refused(user: &str, verb: &str, group: &str, resource: &str, namespace: &str,
     Failure::new(403, "Forbidden", message).detail("name", name).detail("group", group).detail("kind", plural)
 }
 
+/// The one name that a field selector leaves: a list or watch of it is allowed to whom a role allows that object.
+fn chosen_name(selector: &str) -> Option<&str> {
+    let name = selector.split(',').find_map(|term| term.trim().strip_prefix("metadata.name="))?;
+    Some(name.strip_prefix('=').unwrap_or(name)).filter(|name| !name.is_empty())
+}
+
 /// # Errors
 /// `Forbidden`.
 pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Result<()> {
@@ -50,7 +56,8 @@ pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Resu
             // A namespace stands in itself.
             let own = if plural == "namespaces" { place.name.as_deref().unwrap_or_default() } else { "" };
             let namespace = if own.is_empty() { place.namespace.as_str() } else { own };
-            let name = place.name.as_deref().unwrap_or_default();
+            let chosen = || asked.query.text("fieldSelector").and_then(chosen_name);
+            let name = place.name.as_deref().or_else(chosen).unwrap_or_default();
             let what = What::Resource { group: place.kind.group(), resource: &resource, namespace, name };
             match access::allows(world, identity, &Wanted { verb, what }) {
                 Some(_) => Ok(()),

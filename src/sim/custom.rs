@@ -15,7 +15,7 @@ use super::schema::Type;
 
 mod cel;
 mod check;
-mod coerce;
+pub mod coerce;
 mod columns;
 pub mod definition;
 pub mod discovery;

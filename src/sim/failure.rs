@@ -147,7 +147,7 @@ impl Failure {
 
     /// A list or watch from a version that the store has not reached.
     pub fn too_large_resource_version(asked: u64, current: u64) -> Self {
-        Self::new(504, "Timeout", format!("Too large resource version: {asked}, current: {current}"))
+        Self::new(504, "Timeout", format!("Timeout: Too large resource version: {asked}, current: {current}"))
             .causes(vec![json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" })])
             .detail("retryAfterSeconds", 1)
     }

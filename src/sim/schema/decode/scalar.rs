@@ -1,6 +1,7 @@
 //! Reading what is neither struct nor map nor list.
 
 use super::{Coded, Decoder, Words, quantity, time, zero};
+use crate::sim::custom::coerce::settle_numbers;
 use crate::sim::json::{Number, Value};
 use crate::sim::schema::parse::Tree;
 use crate::sim::schema::{Shape, Type};
@@ -12,7 +13,11 @@ impl Decoder {
             (Shape::Boolean, Tree::Bool(is)) => Ok(Coded { zero: !is, json: (*is).into() }),
             (Shape::Int32 | Shape::Int64, Tree::Number(text)) => self.integer(ty, text, tree),
             (Shape::Float, Tree::Number(text)) => match text.parse::<f64>().ok().and_then(Number::from_f64) {
-                Some(number) => Ok(Coded { zero: number.as_f64() == Some(0.0), json: Value::Number(number) }),
+                Some(number) => {
+                    let mut json = Value::Number(number);
+                    settle_numbers(&mut json);
+                    Ok(Coded { zero: json == 0, json })
+                }
                 None => self.mismatch(ty, &format!("number {text}"), tree),
             },
             (Shape::Bytes, Tree::String(text)) => match illegal_base64(text) {

@@ -229,8 +229,8 @@ pub fn junit(results: &[Tested]) -> String {
     xml
 }
 
-/// Text for XML; what XML 1.0 cannot carry at all becomes a replacement character.
-fn escaped(text: &str) -> String {
+/// Text for XML and HTML; what XML 1.0 cannot carry at all becomes a replacement character.
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

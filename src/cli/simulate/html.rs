@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{meaning, tone};
 use crate::render::screen::Tone;
 use crate::render::words;
+use crate::script::tester::escaped;
 use crate::script::worlds::World;
 
 const STYLE: &str = "\
@@ -100,21 +101,4 @@ fn class(world: &World) -> &'static str {
         Tone::Watch => "warn",
         _ => "bad",
     }
-}
-
-/// Text from a cluster or a script is text here, never markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -2,7 +2,8 @@
 //!
 //! A thread of its own with a runtime of its own: the session's may be the one whose clock stands still while a script computes.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::{Error, Result};
 use crate::session::Interrupts;
@@ -11,10 +12,9 @@ use crate::session::Interrupts;
 /// While a guard puts things back, the second one ends that, and the third the process. At a prompt no signal ends the process by force: the session is kept.
 pub fn listen(interrupts: &Interrupts, prompt: bool) -> Result<()> {
     let interrupts = interrupts.clone();
-    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || -> std::io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (runtime, mut int, mut term) = heard().map_err(|error| Error::script(format!("cannot listen to signals: {error}")))?;
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let (mut int, mut term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
             loop {
                 let (code, raise): (i32, fn(&Interrupts)) = tokio::select! {
                     _ = int.recv() => (130, Interrupts::interrupt),
@@ -25,9 +25,18 @@ pub fn listen(interrupts: &Interrupts, prompt: bool) -> Result<()> {
                 }
                 raise(&interrupts);
             }
-        })
+        });
     });
     thread.map(drop).map_err(|error| Error::script(format!("cannot start a thread: {error}")))
+}
+
+/// The signals as they are from here on: one that comes before the thread runs is not lost, and does not end the process the hard way.
+fn heard() -> std::io::Result<(Runtime, Signal, Signal)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let within = runtime.enter();
+    let (int, term) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    drop(within);
+    Ok((runtime, int, term))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the user asked twice: what still runs did not end when asked")]

@@ -222,3 +222,60 @@ fn a_full_disk_keeps_no_bad_release_running() {
     assert!(ran.err.contains("this change is not in the journal: cannot write the journal"), "{}", ran.err);
     assert_eq!(image(&shell), "shop/web:2\n");
 }
+
+#[test]
+fn a_server_that_is_away_for_minutes_keeps_no_bad_release_running() {
+    let shell = shell();
+    let ran = shell.run(
+        r#"guard("deploy/web", || {
+            set_image("deploy/web", "web=shop/web:4-crash");
+            sleep("20s");
+            sim::fault(#{unavailable: true, "for": "3m"});
+            throw "it crashes";
+        })"#,
+    );
+    let error = failed(&ran);
+    assert_eq!(error.facts().get("rolled_back"), Some(&true.into()), "{}", ran.err);
+    assert!(ran.err.contains("the server is currently unable to handle the request; trying again for 600 s"), "{}", ran.err);
+    assert_eq!(image(&shell), "shop/web:3\n");
+    assert_eq!(shell.must(r#"print(status("deploy/web").phase)"#), "complete\n");
+}
+
+#[test]
+fn a_server_that_stays_away_is_said_and_left_to_recover() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shell = in_folder(folder.path());
+    let ran = shell.run(
+        r#"guard("deploy/web", #{rollback_timeout: "1m"}, || {
+            set_image("deploy/web", "web=shop/web:4-crash");
+            sleep("20s");
+            sim::fault(#{unavailable: true, "for": "3m"});
+            throw "it crashes";
+        })"#,
+    );
+    assert!(failed(&ran).hints().iter().any(|hint| hint.contains("rollsh recover")), "{:?}", failed(&ran));
+    shell.must(r#"sleep("3m")"#);
+    let later = shell.another(settings(folder.path()));
+    let left = later.session.pending_guards().expect("a folder").remove(0);
+    assert!(later.session.recover(left, LIMIT).expect("the same cluster").iter().all(|putting| putting.is_back()));
+    assert_eq!(image(&later), "shop/web:3\n");
+}
+
+#[test]
+fn a_wait_lasts_through_an_outage_and_tells_of_it() {
+    let shell = shell();
+    let ran = shell.run(
+        r#"set_image("deploy/web", "web=shop/web:4-slow");
+        sim::fault(#{unavailable: true, "in": "10s", "for": "140s"});
+        print(wait("deploy/web", "5m").outcome)"#,
+    );
+    assert_eq!(ran.out, "complete\n", "{}", ran.err);
+    assert!(ran.err.contains("; waiting for it\n") && ran.err.contains("the API server answers again\n"), "{}", ran.err);
+    let ran = shell.run(
+        r#"set_image("deploy/web", "web=shop/web:5-slow");
+        sim::fault(#{unavailable: true, "in": "10s", "for": "1h"});
+        wait("deploy/web", "3m")"#,
+    );
+    let message = failed(&ran).message();
+    assert!(message.contains("timed out after 3m: the API server") && message.contains("; the last that was seen: Waiting for deployment"), "{message}");
+}

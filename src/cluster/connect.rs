@@ -3,6 +3,7 @@
 //! Which configuration is meant is `kubeconfig`'s; what a request looks like and how long it may take is `request`'s.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,8 @@ struct Inner {
     catalog: AsyncMutex<Option<Arc<Catalog>>>,
     /// What the server warned of and nobody has shown yet.
     warnings: Mutex<Vec<String>>,
+    /// Whether the server has ever answered.
+    answered: AtomicBool,
 }
 
 enum Source {
@@ -103,7 +106,7 @@ impl Cluster {
 
     fn new(context: String, namespace: String, server: String, user: Option<String>, clock: Clock, source: Source) -> Self {
         let (client, catalog) = (AsyncMutex::new(None), AsyncMutex::new(None));
-        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog, warnings: Mutex::default() }))
+        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog, warnings: Mutex::default(), answered: AtomicBool::new(false) }))
     }
 
     /// All contexts that the configuration has, in its order.
@@ -134,6 +137,15 @@ impl Cluster {
     /// kubectl prints them as `Warning: ...`.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the server has answered before, whatever it said: one that does not answer now is away for a while, and not misspelt.
+    pub fn has_answered(&self) -> bool {
+        self.0.answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn answered(&self) {
+        self.0.answered.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn warned(&self, warning: String) {

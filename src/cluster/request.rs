@@ -192,6 +192,7 @@ impl Cluster {
             Ok(Err(error)) => return Err(Failure::of_kube(&error)),
             Err(_) => return Err(Failure::timed_out(deadline.limit)),
         };
+        self.answered();
         let warnings = response.headers().get_all(header::WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
         warnings.for_each(|warning| self.warned(warning));
         if response.status().is_success() {

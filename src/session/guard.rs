@@ -211,7 +211,7 @@ impl Session {
         for one in kept.iter().rev() {
             let target = format!("{}/{}", one.kind, one.name);
             let failed = |message: String| Putting { target: target.clone(), result: "failed", message };
-            let putting = match self.put_back(one, limit) {
+            let putting = match self.put_back_through_outages(one, limit) {
                 Ok(putting) => putting,
                 Err(Stop::Error(error)) if error.kind() == ErrorKind::NotFound => {
                     Putting { target: target.clone(), result: "left alone", message: format!("{target} is gone") }
@@ -234,7 +234,30 @@ impl Session {
         puttings
     }
 
-    fn put_back(&self, kept: &Kept, limit: Duration) -> Result<Putting, Stop> {
+    /// A server that is away for a moment must not keep a bad release running: until the limit is over, it is tried again.
+    fn put_back_through_outages(&self, kept: &Kept, limit: Duration) -> Result<Putting, Stop> {
+        let started = self.clock().now();
+        let (mut written, mut told) = (false, false);
+        loop {
+            let left = limit.saturating_sub(self.clock().now().duration_since(started).unsigned_abs());
+            match self.put_back(kept, if written { left.max(AGAIN) } else { limit }, &mut written) {
+                Err(Stop::Error(error)) if error.kind() == ErrorKind::Unreachable && self.cluster()?.has_answered() && left > AGAIN => {
+                    if !told {
+                        told = true;
+                        self.screen().notice(&Text::plain(format!("guard: {}; trying again for {} s", error.message(), left.as_secs())));
+                    }
+                    self.wait(async {
+                        tokio::time::sleep(AGAIN).await;
+                        Ok(())
+                    })?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// `written`: whether a template was sent that may have arrived, in this try or one before.
+    fn put_back(&self, kept: &Kept, limit: Duration, written: &mut bool) -> Result<Putting, Stop> {
         let target = kept.target()?;
         let said = target.to_string();
         let cluster = self.cluster()?;
@@ -249,9 +272,13 @@ impl Session {
                 Ok(change) => change,
                 Err(error) => return Ok(Putting { target: said, result: "left alone", message: error.message().to_owned() }),
             };
+            if change.does_nothing() && *written {
+                break workload;
+            }
             if change.does_nothing() {
                 return Ok(Putting { target: said, result: "as it was", message: change.done });
             }
+            *written = true;
             match self.make(&change, Terms::default()) {
                 Err(Stop::Error(error)) if error.kind() == ErrorKind::Conflict && tries < TRIES => tries += 1,
                 made => {

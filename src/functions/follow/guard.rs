@@ -30,7 +30,7 @@ pub const GUARD: Function = Function {
               The error gets rolled_back (true: something was put back and all is as it was; exit code 6 when nothing catches it) and rollback, an array of \
               #{target, result, message} with the result \"put back\", \"as it was\", \"left alone\" or \"failed\". Ctrl-C and SIGTERM cause the rollback and do not end it; \
               a second one does. exit(0) in the closure keeps what it did, exit of another number takes it back. \
-              When the process dies, rollsh recover puts back what it left.",
+              An API server that is away while things are put back is tried again until rollback_timeout. When the process dies, rollsh recover puts back what it left.",
     errors: &[ErrorKind::NotFound, ErrorKind::Usage, ErrorKind::Denied, ErrorKind::Timeout],
     examples: &[
         Example {

@@ -6,6 +6,7 @@ use rhai::{Dynamic, EvalAltResult};
 use tokio::time::Instant;
 
 use super::seconds;
+use crate::cluster::connect::Cluster;
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::call::Call;
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
@@ -13,6 +14,7 @@ use crate::functions::live;
 use crate::functions::show::with_text;
 use crate::functions::value::{error, halt, shape};
 use crate::render::account;
+use crate::render::screen::Text;
 use crate::resource::Target;
 use crate::rollout::outcome::{Ending, Outcome, Verdict};
 use crate::rollout::status::{Patience, Phase, Status};
@@ -44,6 +46,7 @@ pub const WAIT: Function = Function {
     returns: "Outcome; an array of them for an array of targets",
     summary: "Waits until a rollout ends, and throws unless it is complete: at once when it is doomed, with the reason.",
     details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded. \
+              An API server that has answered before and goes away is waited for until the timeout. \
               The error carries the Outcome, with pods, events and log lines as evidence, as e.outcome.",
     errors: &[ErrorKind::Stalled, ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Superseded, ErrorKind::Deleted, ErrorKind::Paused, ErrorKind::NotFound],
     examples: &[
@@ -81,7 +84,8 @@ pub const WATCH: Function = Function {
     returns: "Outcome; () for a live table",
     summary: "Follows a rollout: the callback gets a Status at each change, and ends it by returning false. Does not throw when the rollout fails.",
     details: "With no callback on a terminal: a live view, until the rollout ends or Ctrl-C; elsewhere a line a change. \
-              watch(\"deploy,rs,pods\") is a live table of kinds, refreshed by events, until Ctrl-C or the timeout.",
+              watch(\"deploy,rs,pods\") is a live table of kinds, refreshed by events, until Ctrl-C or the timeout. \
+              An API server that goes away is waited for where there is a timeout; without one, 30 s.",
     errors: &[ErrorKind::NotFound, ErrorKind::Forbidden, ErrorKind::Unreachable],
     examples: &[Example {
         script: r#"set_image("deploy/web", "web=shop/web:4"); let seen = 0; let o = watch("deploy/web", |s| { seen += 1; }); print(`${o.outcome} ${seen > 3}`)"#,
@@ -122,21 +126,39 @@ fn follow_all(
     let session = call.session;
     let cluster = call.cluster()?;
     let rules = rules(call)?;
-    let mut following: Vec<Following> = call.wait(async {
-        let starts = targets.iter().map(|target| Following::start(&cluster, target, rules, session.clock()));
-        futures::future::try_join_all(starts).await
-    })?;
     let until = call.wait(async { Ok(limit.and_then(|limit| Instant::now().checked_add(limit))) })?;
+    let mut outage = Outage::default();
+    let mut following: Vec<Following> = loop {
+        let started = call.wait(async {
+            let starts = targets.iter().map(|target| Following::start(&cluster, target, rules, session.clock()));
+            Ok(futures::future::try_join_all(starts).await)
+        })?;
+        match started {
+            Err(error) if outage.is_to_be_waited_for(&error, &cluster, until) => {
+                outage.say(session, error);
+                call.wait(async {
+                    tokio::time::sleep(AGAIN).await;
+                    Ok(())
+                })?;
+            }
+            other => break other?,
+        }
+    };
     let mut outcomes: Vec<Option<Outcome>> = vec![None; targets.len()];
     while outcomes.iter().any(Option::is_none) {
         let beats = view.as_ref().is_some_and(|view| view.in_place());
-        let next = next_verdict(call, &mut following, &outcomes, until, beats)?;
-        let ended = match next {
+        let ended = match next_verdict(call, &mut following, &outcomes, until, beats)? {
+            Next::Away(error) if outage.is_to_be_waited_for(&error, &cluster, until) => {
+                outage.say(session, error);
+                continue;
+            }
+            Next::Away(error) => return Err(error.into()),
             Next::Beat => {
                 view.iter_mut().for_each(|view| view.redraw());
                 continue;
             }
             Next::Verdict(index, verdict) => {
+                outage.is_over(session);
                 view.iter_mut().for_each(|view| view.show(index, &following[index], &verdict.status));
                 let judged = judge(index, &following[index], &verdict.status)?;
                 // A condition that holds outweighs completeness; any other ending tells more than the condition.
@@ -151,7 +173,7 @@ fn follow_all(
             }
             Next::TimedOut => {
                 view.iter_mut().for_each(|view| view.redraw());
-                timed_out(targets, &following, &outcomes, limit.unwrap_or_default())
+                timed_out(targets, &following, &outcomes, limit.unwrap_or_default(), &outage)
             }
         };
         for (index, status, ending, reason, message) in ended {
@@ -171,8 +193,37 @@ fn follow_all(
     Ok(outcomes)
 }
 
+/// How long until a server that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The API server being away while rollouts are followed: they go on without it, and so does who waits, until the time limit.
+#[derive(Default)]
+struct Outage(Option<Error>);
+
+impl Outage {
+    /// Whether the failure is one that passes, and there is time left to see it pass. Without a time limit nobody would ever be told.
+    fn is_to_be_waited_for(&self, error: &Error, cluster: &Cluster, until: Option<Instant>) -> bool {
+        error.kind() == ErrorKind::Unreachable && cluster.has_answered() && until.is_some_and(|until| Instant::now() + AGAIN < until)
+    }
+
+    fn say(&mut self, session: &Session, error: Error) {
+        if self.0.is_none() {
+            session.screen().notice(&Text::plain(format!("{}; waiting for it", error.message())));
+        }
+        self.0 = Some(error);
+    }
+
+    fn is_over(&mut self, session: &Session) {
+        if self.0.take().is_some() {
+            session.screen().notice(&Text::plain("the API server answers again".to_owned()));
+        }
+    }
+}
+
 enum Next {
     Verdict(usize, Box<Verdict>),
+    /// The server is away for longer than a watch bridges by itself; following can go on.
+    Away(Error),
     /// A second in which nothing happened.
     Beat,
     TimedOut,
@@ -190,22 +241,26 @@ fn next_verdict(
         let nexts: Vec<_> = open.map(|(index, one)| Box::pin(async move { one.next().await.map(|verdict| Next::Verdict(index, Box::new(verdict))) })).collect();
         let first = async { futures::future::select_all(nexts).await.0 };
         let beat = beats.then(|| Instant::now() + BEAT);
-        match (until, beat) {
+        let next = match (until, beat) {
             (Some(until), Some(beat)) if beat < until => tokio::time::timeout_at(beat, first).await.unwrap_or(Ok(Next::Beat)),
             (None, Some(beat)) => tokio::time::timeout_at(beat, first).await.unwrap_or(Ok(Next::Beat)),
             (Some(until), _) => tokio::time::timeout_at(until, first).await.unwrap_or(Ok(Next::TimedOut)),
             (None, None) => first.await,
-        }
+        };
+        next.or_else(|error| if error.kind() == ErrorKind::Unreachable { Ok(Next::Away(error)) } else { Err(error) })
     })
 }
 
 type Ended = (usize, Status, Ending, Option<String>, String);
 
-fn timed_out(targets: &[Target], following: &[Following], outcomes: &[Option<Outcome>], limit: Duration) -> Vec<Ended> {
+fn timed_out(targets: &[Target], following: &[Following], outcomes: &[Option<Outcome>], limit: Duration, outage: &Outage) -> Vec<Ended> {
     let open = (0..targets.len()).filter(|index| outcomes[*index].is_none());
     open.map(|index| {
         let status = following[index].last_status().cloned().unwrap_or_else(|| crate::rollout::status::missing(&targets[index]));
-        let message = format!("timed out after {}: {}", seconds(limit), status.message);
+        let message = match &outage.0 {
+            Some(error) => format!("timed out after {}: {}; the last that was seen: {}", seconds(limit), error.message(), status.message),
+            None => format!("timed out after {}: {}", seconds(limit), status.message),
+        };
         (index, status, Ending::Timeout, None, message)
     })
     .collect()

@@ -203,14 +203,15 @@ impl Refusal {
             return Error::invalid(message).fact("causes", causes);
         }
         let mut words = match (kind, name) {
-            ("", "") if causes.is_empty() => format!("the request is invalid: {message}"),
+            ("", "") if causes.is_empty() => format!("the request is invalid: {}", elided(&message)),
             ("", "") => "the request is invalid".to_owned(),
             _ => format!("The {kind} {name:?} is invalid"),
         };
         let mut lines: Vec<String> = Vec::new();
         for cause in &causes {
             let (field, text) = (cause["field"].as_str().unwrap_or_default(), cause["message"].as_str().unwrap_or_default());
-            let line = if field.is_empty() { text.to_owned() } else { format!("{field}: {text}") };
+            let text = elided(text);
+            let line = if field.is_empty() { text } else { format!("{field}: {text}") };
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -247,6 +248,35 @@ impl Refusal {
         let causes = self.status["details"]["causes"].as_array().map(Vec::as_slice).unwrap_or_default();
         causes.iter().map(|cause| json!({ "field": cause["field"].as_str().unwrap_or_default(), "message": cause["message"].as_str().unwrap_or_default(), "reason": cause["reason"].as_str().unwrap_or_default() })).collect()
     }
+}
+
+/// How much of a value that the server quotes is shown, in characters: it may quote a whole object.
+const QUOTED: usize = 80;
+
+/// A message of the server with its long quoted values cut.
+fn elided(message: &str) -> String {
+    let (mut short, mut quoted, mut escaped) = (String::with_capacity(message.len()), None::<usize>, false);
+    for letter in message.chars() {
+        match (&mut quoted, letter) {
+            (None, '"') => quoted = Some(0),
+            (None, _) => {}
+            (Some(count), '"') if !escaped => {
+                if *count > QUOTED {
+                    short.push('…');
+                }
+                quoted = None;
+            }
+            (Some(count), _) => {
+                *count += 1;
+                escaped = letter == '\\' && !escaped;
+                if *count > QUOTED {
+                    continue;
+                }
+            }
+        }
+        short.push(letter);
+    }
+    short
 }
 
 fn forbidden(message: String, subject: &Subject) -> Error {
@@ -463,5 +493,15 @@ mod tests {
             assert!(what.contains(words), "{what}");
             assert!(!hint.is_empty());
         }
+    }
+
+    #[test]
+    fn a_quoted_object_does_not_bury_what_is_wrong_with_it() {
+        let object = r#"{\"spec\":{\"replicas\":\"x\"}}"#.repeat(50);
+        let said = format!("patch: Invalid value: \"{object}\": json: cannot unmarshal string into \"int32\"");
+        let told = elided(&said);
+        assert!(told.starts_with(r#"patch: Invalid value: "{\"spec\":{\"replicas\""#), "{told}");
+        assert!(told.ends_with("…\": json: cannot unmarshal string into \"int32\"") && told.chars().count() < 200, "{told}");
+        assert_eq!(elided("short \"as\" it \"is"), "short \"as\" it \"is");
     }
 }

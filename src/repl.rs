@@ -3,7 +3,7 @@
 mod complete;
 mod helper;
 mod highlight;
-mod kubectl;
+pub(crate) mod kubectl;
 mod validate;
 
 use std::path::PathBuf;

@@ -333,3 +333,19 @@ fn a_job_carries_the_modules_and_manifests_of_its_script_and_names_what_its_text
     write("nightly.rhai", "undoo(\"deploy/web\")");
     ends(&rollsh().arg("job").arg(&script).output().expect("it starts"), 2, "undoo");
 }
+
+#[test]
+fn options_behind_a_script_are_the_scripts_when_it_asks_for_them_and_rollshs_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("a.rhai");
+    std::fs::write(&script, r#"print(args.timeout); undo("deploy/web"); print(status("deploy/web").images.web)"#).expect("written");
+    let script = script.to_str().expect("text");
+    assert_eq!(out(&run(&["run", script, "--timeout", "5m", "--sim", "--dry-run"])), "5m\nshop/web:3\n", "nothing was changed");
+    assert_eq!(out(&run(&["run", script, "--sim", "--timeout", "5m"])), "5m\nshop/web:2\n");
+}
+
+#[test]
+fn who_types_what_kubectl_takes_is_told_what_it_is_here() {
+    ends(&run(&["rollout", "undo", "deploy/web"]), 2, r#"rollsh eval 'undo("deploy/web")'"#);
+    ends(&run(&["release.rhai", "--target", "deploy/web"]), 2, "to run a script: rollsh run release.rhai --target deploy/web");
+}

@@ -83,6 +83,7 @@ pub enum Command {
     /// Run a script
     ///
     /// What follows FILE is the script's: `--name value` and `--name=value` become args.name, a lone `--flag` is true, the rest is args.rest.
+    /// An option of rollsh that the script does not ask for is rollsh's there too; after a `--` all is the script's.
     Run {
         /// The script; `-` reads it from standard input
         file: PathBuf,
@@ -125,7 +126,7 @@ pub enum Command {
     },
     /// Run a script in many seeded simulated worlds in which things go wrong, and tell what it did in them
     ///
-    /// What follows FILE is the script's, as with run, except for the options of this command. The worlds start with the small shop, or with the manifests of
+    /// What follows FILE is the script's, as with run. The worlds start with the small shop, or with the manifests of
     /// --sim=FILE; their seeds count up from --seed; --timeout limits the simulated time of a run (default 24h). Exit code 1 when a world is of concern:
     /// an error that nothing caught, a run that did not end, an exit code of 0 or 6 with a changed workload that is not complete.
     Simulate {

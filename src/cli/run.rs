@@ -58,7 +58,7 @@ fn dispatch(args: Args, screen: &Screen) -> Result<ExitCode> {
         Some(Command::Check { files }) => check_files(screen, &files),
         Some(Command::Sim(options)) => sim::serve(global, &options, screen),
         Some(Command::Test { paths, junit, filter, jobs }) => test::run(global, screen, &test::Wanted { paths, junit, filter, jobs }),
-        Some(Command::Simulate { file, args, worlds }) => simulate::run(global, screen, &simulate::Wanted::new(file, args, worlds)?),
+        Some(Command::Simulate { file, args, worlds }) => simulate::run(global, screen, &simulate::Wanted { file, args, worlds }),
         Some(Command::Job(wanted)) => job::run(global, screen, &wanted),
         Some(Command::Journal) => records::journal(global, screen),
         Some(Command::Recover) => records::recover(global, screen),

@@ -29,33 +29,6 @@ pub struct Wanted {
     pub worlds: Worlds,
 }
 
-impl Wanted {
-    /// The command's own options may also stand behind the script, where a user would expect them; after a `--` all is the script's.
-    pub fn new(file: PathBuf, args: Vec<String>, mut worlds: Worlds) -> Result<Self> {
-        let mut rest = Vec::new();
-        let mut words = args.into_iter();
-        while let Some(word) = words.next() {
-            if word == "--" {
-                rest.push(word);
-                rest.extend(words.by_ref());
-                break;
-            }
-            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value.to_owned())));
-            if !matches!(name, "--seeds" | "--faults" | "--html") {
-                rest.push(word);
-                continue;
-            }
-            let value = value.or_else(|| words.next()).ok_or_else(|| Error::usage(format!("{name} needs a value")))?;
-            match name {
-                "--seeds" => worlds.seeds = value.parse().map_err(|_| Error::usage(format!("--seeds {value}: write how many worlds, as in 100")))?,
-                "--faults" => worlds.faults = value,
-                _ => worlds.html = Some(value.into()),
-            }
-        }
-        Ok(Self { file, args: rest, worlds })
-    }
-}
-
 /// Exit code 0 when no world is of concern, 1 when one is, and that of an interrupt.
 pub fn run(global: &Global, screen: &Screen, wanted: &Wanted) -> Result<ExitCode> {
     let interrupts = Interrupts::default();

@@ -346,7 +346,7 @@ fn an_undo_with_configuration_is_whole_or_not_at_all() {
             print(`${holds()} ${status("deploy/web").images.web}`);
             // A dry run shows every diff, masks what is secret, and changes nothing.
             let dry = undo("deploy/web", #{with_config: true, dry_run: true});
-            print(`${dry.diff.contains("+  mode: wild")} ${dry.diff.contains("*** (after)")} ${dry.diff.contains("dGhyZWU")} ${dry.diff.contains("shop/web:4")}`);
+            print(`${dry.diff.contains("--- configmap/settings before") && dry.diff.contains("+  mode: wild")} ${dry.diff.contains("*** (after)")} ${dry.diff.contains("dGhyZWU")} ${dry.diff.contains("shop/web:4")}`);
             print(`${holds()} ${status("deploy/web").images.web}`);
             "#,
         ),

@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn marks_of_ours_that_kubectl_copied_to_the_deployment_go_away() {
+        let snapshot = with(&third_live(), |object| {
+            object["metadata"]["annotations"] = json!({"keep": "me", history::COMPLETED: "web-1 x", super::super::config::NOTE: "web-1 x configmap/a=1"});
+        });
+        let after = undo(&snapshot, To::Previous).expect("back to 2").predicted().expect("fits");
+        assert_eq!(after["metadata"]["annotations"], json!({"keep": "me"}));
+    }
+
+    #[test]
     fn the_change_cause_is_the_target_revisions_also_where_there_was_none() {
         let cause = |before: Value, revisions: Option<&str>| {
             let mut snapshot = with(&third_live(), |object| object["metadata"]["annotations"] = before);

@@ -14,6 +14,12 @@ use crate::rollout::change::Change;
 use crate::rollout::config::reversal;
 use crate::rollout::workload::Workload;
 
+/// The diffs of several objects as one, each with the name of its object.
+fn joined(parts: &[Made]) -> String {
+    let named = |part: &Made| part.diff.replacen("--- before\n+++ after\n", &format!("--- {0} before\n+++ {0} after\n", part.target), 1);
+    parts.iter().map(named).collect()
+}
+
 impl Session {
     /// Makes changes in order, on terms that are about the last one: `before` are of ConfigMaps and Secrets.
     ///
@@ -49,8 +55,7 @@ impl Session {
             return Ok(made);
         }
         let changed = parts.iter().any(|part| part.changed);
-        let diff = parts.iter().map(|part| part.diff.as_str()).collect();
-        Ok(Made { changed, diff, parts, ..made })
+        Ok(Made { changed, diff: joined(&parts), parts, ..made })
     }
 
     /// Makes the copies of a checkpoint; the Change is about the workload. Each copy stands for itself, so those that were made stay when
@@ -68,7 +73,7 @@ impl Session {
             target,
             changed: parts.iter().any(|part| part.changed),
             dry_run: dry_run || self.settings().dry_run,
-            diff: parts.iter().map(|part| part.diff.as_str()).collect(),
+            diff: joined(&parts),
             generation: Some(workload.generation()),
             parts,
         })

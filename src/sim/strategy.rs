@@ -139,7 +139,15 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
             object["spec"]["finalizers"] = Value::from(finalizers);
         }
         Kind::DAEMONSETS => object["metadata"]["annotations"][TEMPLATE_GENERATION] = "1".into(),
-        Kind::JOBS => label_job(object),
+        Kind::JOBS => {
+            let given = object["spec"]["template"]["metadata"]["labels"].clone();
+            label_job(object);
+            // A Job without labels of its own has those of its template, and in Go they are one map.
+            let own = &object["metadata"]["labels"];
+            if own.as_object().is_none_or(Map::is_empty) || *own == given {
+                object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+            }
+        }
         Kind::CUSTOMRESOURCEDEFINITIONS => definition::store_version(object),
         // The server asks for the approval of what it signs itself apart from the request.
         Kind::CERTIFICATESIGNINGREQUESTS => object["status"] = json!({}),
@@ -338,6 +346,19 @@ mod tests {
             (json!({ "requests": { "cpu": "0" } }), "BestEffort"),
         ] {
             assert_eq!(quality(&json!({ "containers": [{ "resources": resources }] })), expected);
+        }
+    }
+
+    #[test]
+    fn a_job_without_labels_has_those_of_its_template() {
+        for (labels, template, expected) in
+            [(Value::Null, Value::Null, "web"), (json!({ "a": "b" }), json!({ "a": "b" }), "web"), (json!({ "own": "x" }), json!({ "a": "b" }), "")]
+        {
+            let mut job = json!({
+                "metadata": { "name": "web", "uid": "u", "labels": labels }, "spec": { "template": { "metadata": { "labels": template }, "spec": {} } },
+            });
+            prepare_create(Kind::JOBS, &mut job, "now");
+            assert_eq!(job["metadata"]["labels"]["job-name"].as_str().unwrap_or_default(), expected, "{job}");
         }
     }
 

@@ -26,7 +26,7 @@ pub const GUARD: Function = Function {
     returns: "what the closure returns",
     summary: "Runs a closure; when it throws, times out or is interrupted, puts every target back to the template it had at the start, and throws on.",
     details: "In reverse order, each rollout waited for before the next; with the template go the change cause, and the strategy (a partition) and the pause that \
-              this run set. A target that somebody else changed meanwhile is left alone. A StatefulSet is helped past the pods that the bad template broke, as by unstick. \
+              this run set; ConfigMaps and Secrets stay as they are (undo with_config puts those back). A target that somebody else changed meanwhile is left alone. A StatefulSet is helped past the pods that the bad template broke, as by unstick. \
               The error gets rolled_back (true: something was put back and all is as it was; exit code 6 when nothing catches it) and rollback, an array of \
               #{target, result, message} with the result \"put back\", \"as it was\", \"left alone\" or \"failed\". Ctrl-C and SIGTERM cause the rollback and do not end it; \
               a second one does. exit(0) in the closure keeps what it did, exit of another number takes it back. \

@@ -45,7 +45,8 @@ pub const WAIT: Function = Function {
     ],
     returns: "Outcome; an array of them for an array of targets",
     summary: "Waits until a rollout ends, and throws unless it is complete: at once when it is doomed, with the reason.",
-    details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded. \
+    details: "Driven by watches. Only the template that is live when it starts counts: a later change of it ends the wait as superseded; that a Deployment is paused before its rollout is complete ends it as paused. \
+              A rollout that is seen to complete is remembered on its revision's own object, for undo to last_good. \
               An API server that has answered before and goes away is waited for until the timeout. \
               The error carries the Outcome, with pods, events and log lines as evidence, as e.outcome.",
     errors: &[ErrorKind::Stalled, ErrorKind::Failed, ErrorKind::Timeout, ErrorKind::Superseded, ErrorKind::Deleted, ErrorKind::Paused, ErrorKind::NotFound],

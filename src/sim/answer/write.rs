@@ -316,6 +316,15 @@ fn returns_itself(kind: Kind) -> bool {
             | Kind::PERSISTENTVOLUMES
             | Kind::RESOURCEQUOTAS
             | Kind::PODTEMPLATES
+            | Kind::CSIDRIVERS
+            | Kind::CSINODES
+            | Kind::DEVICECLASSES
+            | Kind::RESOURCECLAIMS
+            | Kind::RESOURCECLAIMTEMPLATES
+            | Kind::RESOURCESLICES
+            | Kind::STORAGECLASSES
+            | Kind::VOLUMEATTACHMENTS
+            | Kind::VOLUMEATTRIBUTESCLASSES
     )
 }
 

@@ -349,3 +349,33 @@ fn who_types_what_kubectl_takes_is_told_what_it_is_here() {
     ends(&run(&["rollout", "undo", "deploy/web"]), 2, r#"rollsh eval 'undo("deploy/web")'"#);
     ends(&run(&["release.rhai", "--target", "deploy/web"]), 2, "to run a script: rollsh run release.rhai --target deploy/web");
 }
+
+#[test]
+fn check_finds_what_is_certain_to_fail_without_running_anything() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.rhai");
+    for (script, told) in [
+        ("undoo(\"deploy/web\");", "no function \"undoo\"\n"),
+        ("wait();", "wait takes 1 to 3 arguments, not 0"),
+        ("wait(\"deploy/web\", #{timeuot: 3});", "hint: did you mean \"timeout\"?"),
+        ("print(tarket);", "no variable \"tarket\""),
+        ("sim::fualt(#{unavailable: true});", "hint: did you mean \"sim::fault\"?"),
+        ("sim::deploy(\"web\", #{replcas: 2});", "hint: did you mean \"replicas\"?"),
+        ("sim::advance();", "sim::advance takes one argument, not 0"),
+        ("canary::statefulset(\"sts/db\");", "no module \"canary\""),
+        ("let fault = #{slow: \"1s\", for: \"3m\"};", "hint: for is a word of the language: as a key of a map it stands in quotes, \"for\""),
+        ("print(1) /* open", "hint: close it with */"),
+        ("import \"std/canary\" as canary; canary::statefulset(\"sts/db\");", ""),
+        ("sim::fault(#{slow: \"1s\", \"for\": \"3m\"});", ""),
+    ] {
+        std::fs::write(&file, script).expect("written");
+        let output = rollsh().arg("check").arg(&file).output().expect("it starts");
+        ends(&output, if told.is_empty() { 0 } else { 2 }, told);
+    }
+}
+
+#[test]
+fn an_error_of_a_test_has_its_place_also_when_a_modules_function_threw_it() {
+    let output = stdin(&["--sim"], "let x = 1;\nsim::advance(`${x} min`);\n");
+    ends(&output, 2, " --> stdin:2:6\n");
+}

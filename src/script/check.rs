@@ -26,7 +26,7 @@ pub fn parse(engine: &Engine, name: &str, text: &str) -> Result<AST, Fault> {
         return Err(Fault { error: Error::usage("comment without an end").hint("close it with */"), source: name.to_owned(), position: Some(position) });
     }
     let text = blank_shebang(text);
-    let mut ast = engine.compile(&text).map_err(|error| Fault::of_parse(&error, name))?;
+    let mut ast = engine.compile(&text).map_err(|error| Fault::of_parse(&error, name, &text))?;
     ast.set_source(name);
     Ok(ast)
 }
@@ -85,6 +85,8 @@ struct Known<'a> {
     /// All functions: most scripts call only ours, and never need the list of Rhai's.
     functions: OnceCell<BTreeMap<String, BTreeSet<usize>>>,
     variables: BTreeSet<String>,
+    /// What imported modules are called.
+    modules: BTreeSet<String>,
     /// Keys of maps and properties: a map's closure is called like a method.
     properties: BTreeSet<String>,
 }
@@ -96,7 +98,7 @@ impl<'a> Known<'a> {
             own.entry(function.name.to_owned()).or_default().insert(function.params.len());
         }
         let variables = ast.iter_functions().flat_map(|function| function.params).map(|param| (*param).to_owned()).collect();
-        Self { engine, own, functions: OnceCell::new(), variables, properties: BTreeSet::new() }
+        Self { engine, own, functions: OnceCell::new(), variables, modules: BTreeSet::new(), properties: BTreeSet::new() }
     }
 
     fn functions(&self) -> &BTreeMap<String, BTreeSet<usize>> {
@@ -114,6 +116,9 @@ impl<'a> Known<'a> {
         match path.last() {
             Some(ASTNode::Stmt(Stmt::Var(var, ..))) => {
                 self.variables.insert(var.0.name.to_string());
+            }
+            Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
+                self.modules.insert(import.1.name.to_string());
             }
             Some(ASTNode::Stmt(Stmt::For(each, _))) => {
                 self.variables.insert(each.0.name.to_string());
@@ -141,7 +146,10 @@ impl<'a> Known<'a> {
     fn check_call(&self, call: &FnCallExpr, position: Position, is_method: bool, found: &mut Vec<(Position, Error)>) {
         let name = call.name.as_str();
         let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if call.op_token.is_some() || !call.namespace.is_empty() || !is_word || name.contains('$') || BUILT_IN.contains(&name) {
+        if !call.namespace.is_empty() {
+            return self.check_qualified(call, position, found);
+        }
+        if call.op_token.is_some() || !is_word || name.contains('$') || BUILT_IN.contains(&name) {
             return;
         }
         let given = call.args.len() + usize::from(is_method);
@@ -181,6 +189,32 @@ impl<'a> Known<'a> {
             ));
         } else if let Some(function) = find(name) {
             check_options(function, &call.args, found);
+        }
+    }
+
+    /// A call of a module's function: ours are known, those of imported ones are not, and there are no others.
+    fn check_qualified(&self, call: &FnCallExpr, position: Position, found: &mut Vec<(Position, Error)>) {
+        let Some(module) = call.namespace.path.first().map(|ident| ident.name.as_str()).filter(|module| !self.modules.contains(*module)) else { return };
+        let name = format!("{module}::{}", call.name);
+        let ours = || functions::all().map(|function| function.name).filter(|name| name.split_once("::").is_some_and(|(of, _)| of == module));
+        if let Some(function) = find(&name) {
+            let (fewest, most) = function.arity();
+            if (fewest..=most).contains(&call.args.len()) {
+                check_options(function, &call.args, found);
+            } else {
+                found.push((position, functions::wrong_count(&name, fewest, most, call.args.len()).hint(function.signature())));
+            }
+        } else if ours().next().is_some() {
+            let error = Error::usage(format!("no function {name:?}"));
+            found.push((
+                position,
+                match nearest(&name, ours()) {
+                    Some(near) => error.hint(format!("did you mean {near:?}?")),
+                    None => error.hint(format!("there are: {}", ours().collect::<Vec<_>>().join(", "))),
+                },
+            ));
+        } else {
+            found.push((position, Error::usage(format!("no module {module:?}")).hint(format!("import it first, as in: import \"std/canary\" as {module};"))));
         }
     }
 

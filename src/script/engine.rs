@@ -142,8 +142,11 @@ fn invoke(session: &Session, function: &'static Function, ctx: &NativeCallContex
     }
 }
 
-/// Writes line and column into an error of ours, so that `catch (e)` has them too.
+/// Writes line and column into an error of ours, so that `catch (e)` has them too; Rhai itself does not place what a module's function throws.
 fn positioned(mut error: Box<EvalAltResult>, position: Position) -> Box<EvalAltResult> {
+    if error.position().is_none() {
+        error.set_position(position);
+    }
     if let EvalAltResult::ErrorRuntime(thrown, _) = error.as_mut()
         && let Some(mut map) = thrown.write_lock::<Map>()
         && map.contains_key("kind")

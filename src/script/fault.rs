@@ -1,6 +1,6 @@
 //! What an uncaught error of a script is to its user: the error, where it was thrown, and the exit code.
 
-use rhai::{EvalAltResult, ParseError, Position};
+use rhai::{EvalAltResult, ParseError, ParseErrorType, Position};
 
 use crate::error::Error;
 use crate::functions::value;
@@ -24,9 +24,16 @@ impl Fault {
         Self { error: value::error(thrown), source, position: numbers(position) }
     }
 
-    pub fn of_parse(error: &ParseError, source: &str) -> Self {
-        let words = error.err_type().to_string();
-        Self { error: Error::usage(words), source: source.to_owned(), position: numbers(error.position()) }
+    pub fn of_parse(error: &ParseError, source: &str, text: &str) -> Self {
+        let told = Error::usage(error.err_type().to_string());
+        let position = numbers(error.position());
+        let told = match (error.err_type(), position.and_then(|place| word_at(text, place))) {
+            (ParseErrorType::PropertyExpected, Some(word)) => {
+                told.hint(format!("{word} is a word of the language: as a key of a map it stands in quotes, {word:?}"))
+            }
+            _ => told,
+        };
+        Self { error: told, source: source.to_owned(), position }
     }
 
     /// `e.rolled_back`: a guard put everything back.
@@ -42,6 +49,15 @@ impl Fault {
         let (line, column) = self.position.unwrap_or((0, 0));
         fault::fault(&self.source, script, line, column, self.error.message(), self.error.hints())
     }
+}
+
+/// The word at a place, lines and columns from 1.
+fn word_at(text: &str, (line, column): (usize, usize)) -> Option<&str> {
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let (start, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    let rest = &line[start..];
+    let end = rest.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|word| !word.is_empty())
 }
 
 /// Where the error was thrown, rather than where the function that threw it was called.

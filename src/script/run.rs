@@ -92,7 +92,7 @@ impl Host {
         let name = PROMPT;
         let ast = match self.engine.compile_with_scope(&self.scope, text) {
             Ok(ast) => ast,
-            Err(error) => return Ended::Failed(Fault::of_parse(&error, name)),
+            Err(error) => return Ended::Failed(Fault::of_parse(&error, name, text)),
         };
         let whole = self.imports.merge(&self.library).merge(&ast);
         self.session.views().promise_only_shown(is_one_call(&ast, &whole));

@@ -1,10 +1,8 @@
 //! The scenarios of the rollout semantics, by their numbers, as raw requests: on the simulated cluster in virtual time always, and on the real control
 //! plane that `ROLLSH_TEST_KUBECONFIG` names, each in a namespace of its own.
 //!
-//! Not here:
-//! - 1-10, 13-15, 17-18, 22, 27, 31-37, 40-42, 77-80, 92-95: what a client decides, says or prints; tried with the functions, the words and kubectl itself.
-//! - 56, 67: need five old ReplicaSets with pods, or a failing creation, at one moment; tried in `src/sim/controllers/rolling_tests.rs`.
-//! - The second half of 83 (a compacted version is 410): nobody may compact a shared cluster; tried in `src/sim/server/tests.rs`.
+//! What kubectl decides, says or prints stands in `tests/kubectl/scenarios.txt`, recorded on a real cluster and compared by `kubectl_parity`; what neither can
+//! bring about at will is in `ELSEWHERE`. The numbers are those of `SEMANTICS.md`, section 8; a test sees to it that none is missing.
 
 #[path = "truth/api.rs"]
 mod api;
@@ -117,4 +115,39 @@ scenarios! {
         scenario_91_a_dry_run_makes_up_a_name_and_keeps_nothing,
         scenario_95_a_scale_that_expects_another_version_is_a_conflict,
     }
+}
+
+/// Scenarios that no client can bring about on a cluster of others at will: why, and which test tries them.
+const ELSEWHERE: &[(u8, &str, &str, &str)] = &[
+    (5, "the garbage collector takes such a ReplicaSet away at once", "src/rollout/history.rs", "only_what_the_uid_owns_counts"),
+    (22, "needs a controller that stands still", "tests/safety.rs", "undo_with_the_controller_asleep_goes_back_exactly_one_template"),
+    (31, "needs a controller that stands still", "src/rollout/deadline.rs", "a_condition_about_a_spec_that_is_not_observed_says_nothing"),
+    (42, "nobody may compact a shared cluster", "src/cluster/watch.rs", "a_version_that_is_too_old_means_listing_again"),
+    (
+        56,
+        "needs five old ReplicaSets with pods at one moment",
+        "src/sim/controllers/rolling_tests.rs",
+        "the_history_is_cut_at_its_limit_but_what_has_pods_stays",
+    ),
+    (67, "needs a creation that fails in the middle", "src/sim/controllers/rolling_tests.rs", "a_failed_creation_shows_as_a_condition_and_ends_the_batch"),
+    (77, "nobody waits for two years", "src/render/words.rs", "an_age_is_kubectls_to_the_letter"),
+    (78, "needs a pod with one container that ended well", "src/rollout/pod.rs", "the_columns_are_those_of_the_api_server"),
+];
+
+/// The numbers that follow `mark` in a text.
+fn numbers<'a>(text: &'a str, mark: &'a str) -> impl Iterator<Item = u8> + 'a {
+    text.split(mark).skip(1).filter_map(|rest| rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok())
+}
+
+#[test]
+fn every_scenario_of_the_semantics_is_tried_by_a_test_that_there_is() {
+    let read = |file: &str| std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("it is there");
+    let mut tried: std::collections::BTreeSet<u8> = numbers(include_str!("truth_scenarios.rs"), "        scenario_").collect();
+    tried.extend(numbers(include_str!("kubectl/scenarios.txt"), "## scenario "));
+    for (number, _, file, test) in ELSEWHERE {
+        assert!(read(file).contains(&format!("fn {test}()")), "scenario {number}: {file} has no test {test}");
+        tried.insert(*number);
+    }
+    let missing: Vec<u8> = (1..=95).filter(|number| !tried.contains(number)).collect();
+    assert!(missing.is_empty(), "no test tries the scenarios {missing:?}");
 }

@@ -115,9 +115,12 @@ pub fn delete_pod(world: &mut World, by: Component, owner: &Value, pod: &Value) 
     }
 }
 
-/// The pods of all ReplicaSets that have the same controller.
+/// The pods of all ReplicaSets that have the same controller; none for a set that has no controller, so that its pods' nodes do not count.
+///
+/// # Source
+/// `getReplicaSetsWithSameController`.
 fn pods_of_siblings(world: &World, set: &Value) -> Vec<Arc<Value>> {
-    let Some(owner) = controller_of(set).and_then(|owner| owner["uid"].as_str()) else { return client::owned(world, Kind::PODS, uid(set)) };
+    let Some(owner) = controller_of(set).and_then(|owner| owner["uid"].as_str()) else { return Vec::new() };
     client::owned(world, Kind::REPLICASETS, owner).iter().flat_map(|sibling| client::owned(world, Kind::PODS, uid(sibling))).collect()
 }
 

@@ -15,6 +15,7 @@ mod map;
 mod number;
 mod serial;
 mod share;
+mod write;
 
 pub use arcstr;
 pub use arcstr::ArcStr as Text;
@@ -23,6 +24,7 @@ pub use index::Index;
 pub(crate) use macros::json;
 pub use map::{Entry, Map};
 pub use number::Number;
+pub use write::{Writer, indented};
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,11 @@ impl Array {
     /// Whether both are one and the same, and not only equal.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where the items stand, if others may share them.
+    fn shared_at(&self) -> Option<usize> {
+        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
     }
 }
 

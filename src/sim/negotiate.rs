@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::failure::{Failure, Result};
+use crate::sim::json::indented;
 
 /// What the objects of an answer are turned into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,14 +134,20 @@ pub fn pretty<T: Serialize>(value: &T) -> String {
 
 /// An answer's bytes and its content type.
 pub fn write<T: Serialize>(value: &T, form: Form) -> (Bytes, &'static str) {
+    formed(serde_json::to_vec(value).expect("a JSON value can always be written"), form)
+}
+
+/// An answer that stands there as compact JSON, in the form that was asked for.
+pub fn formed(mut json: Vec<u8>, form: Form) -> (Bytes, &'static str) {
     if form.yaml {
-        let text = serde_saphyr::to_string(&serde_json::to_value(value).unwrap_or_default()).unwrap_or_default();
+        let text = serde_saphyr::to_string(&serde_json::from_slice::<serde_json::Value>(&json).unwrap_or_default()).unwrap_or_default();
         return (Bytes::from(text), "application/yaml");
     }
-    let written = if form.pretty { serde_json::to_vec_pretty(value) } else { serde_json::to_vec(value) };
-    let mut bytes = written.expect("a JSON value can always be written");
-    bytes.push(b'\n');
-    (Bytes::from(bytes), "application/json")
+    if form.pretty {
+        json = indented(&json);
+    }
+    json.push(b'\n');
+    (Bytes::from(json), "application/json")
 }
 
 #[cfg(test)]

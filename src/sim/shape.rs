@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::custom::Custom;
 use super::failure::{Failure, Result};
@@ -13,7 +12,7 @@ use super::list::List;
 use super::negotiate::{self, Form, Shape};
 use super::table;
 use super::views;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, Writer, json};
 
 /// What a table's rows carry beside their cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,120 +47,6 @@ pub struct Shaper {
     pub include: Include,
 }
 
-/// An object within a list, which does not repeat the kind that the list names.
-struct Item {
-    object: Arc<Value>,
-    /// Custom kinds are not so thrifty.
-    whole: bool,
-}
-
-impl Serialize for Item {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(map) = self.object.as_object().filter(|_| !self.whole) else { return self.object.serialize(serializer) };
-        let mut out = serializer.serialize_map(None)?;
-        for (key, value) in map.iter().filter(|(key, _)| *key != "kind" && *key != "apiVersion") {
-            out.serialize_entry(key, value)?;
-        }
-        out.end()
-    }
-}
-
-/// A list whose items are written one after the other.
-struct Written<'a, I> {
-    kind: &'a str,
-    api_version: &'a str,
-    metadata: Value,
-    items: I,
-}
-
-struct Items<I>(I);
-
-impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for Items<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_seq(None)?;
-        for item in self.0.clone() {
-            out.serialize_element(&item)?;
-        }
-        out.end()
-    }
-}
-
-impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for Written<'_, I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(Some(4))?;
-        out.serialize_entry("kind", self.kind)?;
-        out.serialize_entry("apiVersion", self.api_version)?;
-        out.serialize_entry("metadata", &self.metadata)?;
-        out.serialize_entry("items", &Items(self.items.clone()))?;
-        out.end()
-    }
-}
-
-/// A table whose rows are written one after the other.
-struct WrittenTable<'a, I> {
-    api_version: String,
-    metadata: Value,
-    columns: Option<&'a [Value]>,
-    rows: I,
-}
-
-impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for WrittenTable<'_, I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(None)?;
-        out.serialize_entry("kind", "Table")?;
-        out.serialize_entry("apiVersion", &self.api_version)?;
-        out.serialize_entry("metadata", &self.metadata)?;
-        out.serialize_entry("columnDefinitions", &self.columns)?;
-        out.serialize_entry("rows", &Items(self.rows.clone()))?;
-        out.end()
-    }
-}
-
-/// An object of which only the metadata is written.
-struct Metadata<'a> {
-    kind: bool,
-    version: &'a str,
-    metadata: &'a Value,
-}
-
-impl Serialize for Metadata<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(None)?;
-        if self.kind {
-            out.serialize_entry("kind", "PartialObjectMetadata")?;
-            out.serialize_entry("apiVersion", self.version)?;
-        }
-        out.serialize_entry("metadata", self.metadata)?;
-        out.end()
-    }
-}
-
-struct Row<'a> {
-    shaper: &'a Shaper,
-    version: &'static str,
-    object: &'a Arc<Value>,
-    now: Timestamp,
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_map(None)?;
-        out.serialize_entry("cells", &self.shaper.cells(self.object, self.now))?;
-        if let Some(conditions) = table::conditions(self.shaper.kind, self.object) {
-            out.serialize_entry("conditions", &conditions)?;
-        }
-        match self.shaper.include {
-            Include::Nothing => out.serialize_entry("object", &Value::Null)?,
-            Include::Metadata => {
-                let version = format!("meta.k8s.io/{}", self.version);
-                out.serialize_entry("object", &Metadata { kind: true, version: &version, metadata: &self.object["metadata"] })?;
-            }
-            Include::Object => out.serialize_entry("object", &*self.shaper.view(self.object))?,
-        }
-        out.end()
-    }
-}
-
 impl Shaper {
     fn view(&self, object: &Arc<Value>) -> Arc<Value> {
         self.custom.as_ref().map_or_else(|| views::of(self.kind, object), |it| it.view(object))
@@ -171,9 +56,9 @@ impl Shaper {
         self.custom.as_ref().map_or_else(|| table::columns(self.kind), |it| &it.columns.definitions)
     }
 
-    fn cells(&self, object: &Arc<Value>, now: Timestamp) -> Vec<Value> {
+    fn cells(&self, object: &Arc<Value>, view: &Value, now: Timestamp) -> Vec<Value> {
         match &self.custom {
-            Some(custom) => custom.columns.cells(&custom.view(object), now),
+            Some(custom) => custom.columns.cells(view, now),
             None => table::cells(self.kind, object, now),
         }
     }
@@ -181,22 +66,27 @@ impl Shaper {
     /// # Errors
     /// `NotAcceptable` for a single object where a list was asked for.
     pub fn one(&self, object: &Arc<Value>, now: Timestamp) -> Result<(Bytes, &'static str)> {
-        Ok(match self.form.shape {
-            Shape::Object => negotiate::write(&*self.view(object), self.form),
-            Shape::Metadata => {
-                let metadata = Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &object["metadata"] };
-                negotiate::write(&metadata, self.form)
-            }
-            Shape::MetadataList => {
-                let message =
-                    format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})", self.package(), self.kind.kind());
-                return Err(Failure::not_acceptable(message));
-            }
+        if self.form.shape == Shape::MetadataList {
+            let message =
+                format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})", self.package(), self.kind.kind());
+            return Err(Failure::not_acceptable(message));
+        }
+        let view = self.view(object);
+        let mut out = Writer::new();
+        self.write(&mut out, &view, object, now, true);
+        Ok(negotiate::formed(out.finish(), self.form))
+    }
+
+    /// Writes one object in the form that was asked for; the columns of a table where they are wanted.
+    fn write<'a>(&self, out: &mut Writer<'a>, view: &'a Value, object: &'a Arc<Value>, now: Timestamp, columns: bool) {
+        match self.form.shape {
+            Shape::Object => out.value(view),
+            Shape::Metadata | Shape::MetadataList => partial(out, "v1", &object["metadata"]),
             Shape::Table(version) => {
                 let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-                negotiate::write(&self.table(version, metadata, Some(self.columns()), std::slice::from_ref(object), now), self.form)
+                self.table(out, version, &metadata, columns, std::iter::once((object, view)), now);
             }
-        })
+        }
     }
 
     /// The name of the package that the server's own type of this kind stands in.
@@ -208,64 +98,130 @@ impl Shaper {
     }
 
     fn table<'a>(
-        &'a self,
-        version: &'static str,
-        metadata: Value,
-        columns: Option<&'a [Value]>,
-        objects: &'a [Arc<Value>],
+        &self,
+        out: &mut Writer<'a>,
+        version: &str,
+        metadata: &Value,
+        columns: bool,
+        objects: impl Iterator<Item = (&'a Arc<Value>, &'a Value)>,
         now: Timestamp,
-    ) -> impl Serialize + 'a {
-        let rows = objects.iter().map(move |object| Row { shaper: self, version, object, now });
-        WrittenTable { api_version: format!("meta.k8s.io/{version}"), metadata, columns, rows }
+    ) {
+        self.begin_table(out, version, metadata, columns);
+        for (at, (object, view)) in objects.enumerate() {
+            if at > 0 {
+                out.raw(",");
+            }
+            self.row(out, version, object, view, now);
+        }
+        out.raw("]}");
+    }
+
+    fn begin_table(&self, out: &mut Writer<'_>, version: &str, metadata: &Value, columns: bool) {
+        out.raw(r#"{"kind":"Table","apiVersion":"meta.k8s.io/"#);
+        out.raw(version);
+        out.raw(r#"","metadata":"#);
+        out.passing(metadata);
+        out.raw(r#","columnDefinitions":"#);
+        if columns {
+            out.raw("[");
+            for (at, column) in self.columns().iter().enumerate() {
+                if at > 0 {
+                    out.raw(",");
+                }
+                out.passing(column);
+            }
+            out.raw("]");
+        } else {
+            out.raw("null");
+        }
+        out.raw(r#","rows":["#);
+    }
+
+    fn row<'a>(&self, out: &mut Writer<'a>, version: &str, object: &'a Arc<Value>, view: &'a Value, now: Timestamp) {
+        out.raw(r#"{"cells":["#);
+        for (at, cell) in self.cells(object, view, now).iter().enumerate() {
+            if at > 0 {
+                out.raw(",");
+            }
+            out.passing(cell);
+        }
+        out.raw("]");
+        if let Some(conditions) = table::conditions(self.kind, object) {
+            out.raw(r#","conditions":"#);
+            out.passing(&conditions);
+        }
+        out.raw(r#","object":"#);
+        match self.include {
+            Include::Nothing => out.raw("null"),
+            Include::Metadata => partial(out, version, &object["metadata"]),
+            Include::Object => out.value(view),
+        }
+        out.raw("}");
     }
 
     /// # Errors
     /// `NotAcceptable` for a list where a single object was asked for.
     pub fn list(&self, list: &List, now: Timestamp) -> Result<(Bytes, &'static str)> {
-        Ok(match self.form.shape {
+        if self.form.shape == Shape::Metadata {
+            let message = format!("you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)", self.package(), self.kind.kind());
+            return Err(Failure::not_acceptable(message));
+        }
+        let custom = self.custom.is_some();
+        let mut objects: Vec<(&Arc<Value>, Arc<Value>)> = list.items.iter().map(|it| (it, self.view(it))).collect();
+        let mut metadata = list.metadata();
+        let mut out = Writer::of_many();
+        match self.form.shape {
             Shape::Object => {
-                let items = list.items.iter().map(|object| Item { object: self.view(object), whole: self.custom.is_some() });
-                let own = self.custom.as_ref().map(|it| it.list_kind.clone());
-                let (kind, api_version) = (own.unwrap_or_else(|| format!("{}List", self.kind.kind())), self.kind.api_version());
-                let mut metadata = list.metadata();
-                if self.custom.is_some() && metadata["continue"].is_null() {
+                if custom && metadata["continue"].is_null() {
                     metadata["continue"] = "".into();
                 }
-                negotiate::write(&Written { kind: &kind, api_version: &api_version, metadata, items }, self.form)
+                let kind = self.custom.as_ref().map_or_else(|| format!("{}List", self.kind.kind()), |it| it.list_kind.clone());
+                begin_list(&mut out, &kind, &self.kind.api_version(), &metadata);
+                for (at, (_, view)) in objects.iter().enumerate() {
+                    out.raw(if at > 0 { "," } else { "" });
+                    match view.as_object() {
+                        // An object within a list does not repeat the kind that the list names; custom kinds are not so thrifty.
+                        Some(map) if !custom => {
+                            out.raw("{");
+                            out.members(map.iter().filter(|(name, _)| *name != "kind" && *name != "apiVersion"));
+                            out.raw("}");
+                        }
+                        _ => out.value(view),
+                    }
+                }
+                out.raw("]}");
             }
-            Shape::MetadataList => {
-                let items = list.items.iter().map(|it| Metadata { kind: self.custom.is_some(), version: "meta.k8s.io/v1", metadata: &it["metadata"] });
-                let list = Written { kind: "PartialObjectMetadataList", api_version: "meta.k8s.io/v1", metadata: list.metadata(), items };
-                negotiate::write(&list, self.form)
-            }
-            Shape::Metadata => {
-                let message = format!("you requested PartialObjectMetadata, but the requested object is a list (*{}.{}List)", self.package(), self.kind.kind());
-                return Err(Failure::not_acceptable(message));
+            Shape::Metadata | Shape::MetadataList => {
+                begin_list(&mut out, "PartialObjectMetadataList", "meta.k8s.io/v1", &metadata);
+                for (at, (object, _)) in objects.iter().enumerate() {
+                    out.raw(if at > 0 { "," } else { "" });
+                    if custom {
+                        partial(&mut out, "v1", &object["metadata"]);
+                    } else {
+                        out.raw(r#"{"metadata":"#);
+                        out.value(&object["metadata"]);
+                        out.raw("}");
+                    }
+                }
+                out.raw("]}");
             }
             Shape::Table(version) => {
-                let mut items = std::borrow::Cow::Borrowed(&list.items);
                 if self.kind == Kind::FLOWSCHEMAS {
                     // They are shown in the order in which they are tried.
-                    items.to_mut().sort_by_key(|it| it["spec"]["matchingPrecedence"].as_i64());
+                    objects.sort_by_key(|(it, _)| it["spec"]["matchingPrecedence"].as_i64());
                 }
-                negotiate::write(&self.table(version, list.metadata(), Some(self.columns()), &items, now), self.form)
+                self.table(&mut out, version, &metadata, true, objects.iter().map(|(object, view)| (*object, &**view)), now);
             }
-        })
+        }
+        Ok(negotiate::formed(out.finish(), self.form))
     }
 
     /// One line of a watch; the columns of a table are sent with the first only.
     pub fn event(&self, change: &str, object: &Arc<Value>, now: Timestamp, first: bool) -> Vec<u8> {
-        let mut line = match self.form.shape {
-            Shape::Object => event_line(change, &*self.view(object)),
-            Shape::Metadata | Shape::MetadataList => event_line(change, &Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &object["metadata"] }),
-            Shape::Table(version) => {
-                let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-                let columns = first.then(|| self.columns());
-                event_line(change, &self.table(version, metadata, columns, std::slice::from_ref(object), now))
-            }
-        };
-        line.push(b'\n');
-        line
+        let view = self.view(object);
+        let mut out = begin_event(change);
+        self.write(&mut out, &view, object, now, first);
+        end_event(out)
     }
 
     /// A bookmark, which says up to where all events were sent.
@@ -274,32 +230,59 @@ impl Shaper {
         if ends_initial_events {
             metadata["annotations"] = json!({ "k8s.io/initial-events-end": "true" });
         }
-        let mut line = match self.form.shape {
-            Shape::Object => event_line("BOOKMARK", &json!({ "kind": self.kind.kind(), "apiVersion": self.kind.api_version(), "metadata": metadata })),
-            Shape::Metadata | Shape::MetadataList => event_line("BOOKMARK", &Metadata { kind: true, version: "meta.k8s.io/v1", metadata: &metadata }),
+        let object = json!({ "kind": self.kind.kind(), "apiVersion": self.kind.api_version(), "metadata": metadata });
+        let mut out = begin_event("BOOKMARK");
+        match self.form.shape {
+            Shape::Object => out.value(&object),
+            Shape::Metadata | Shape::MetadataList => partial(&mut out, "v1", &metadata),
             Shape::Table(table_version) => {
+                self.begin_table(&mut out, table_version, &json!({ "resourceVersion": version.to_string() }), first);
                 let object = json!({ "kind": "PartialObjectMetadata", "apiVersion": format!("meta.k8s.io/{table_version}"), "metadata": metadata });
-                let rows = [json!({ "cells": vec![Value::Null; self.columns().len()], "object": object })];
-                let columns = first.then(|| self.columns());
-                let metadata = json!({ "resourceVersion": version.to_string() });
-                event_line("BOOKMARK", &WrittenTable { api_version: format!("meta.k8s.io/{table_version}"), metadata, columns, rows: rows.iter() })
+                out.passing(&json!({ "cells": vec![Value::Null; self.columns().len()], "object": object }));
+                out.raw("]}");
             }
-        };
-        line.push(b'\n');
-        line
+        }
+        end_event(out)
     }
 }
 
-fn event_line<T: Serialize>(change: &str, object: &T) -> Vec<u8> {
-    let mut line = format!(r#"{{"type":"{change}","object":"#).into_bytes();
-    serde_json::to_writer(&mut line, object).expect("a JSON value can always be written");
-    line.push(b'}');
-    line
+/// An object of which only the metadata is written.
+fn partial<'a>(out: &mut Writer<'a>, version: &str, metadata: &'a Value) {
+    out.raw(r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/"#);
+    out.raw(version);
+    out.raw(r#"","metadata":"#);
+    out.value(metadata);
+    out.raw("}");
+}
+
+/// A list up to its first item.
+fn begin_list(out: &mut Writer<'_>, kind: &str, api_version: &str, metadata: &Value) {
+    out.raw(r#"{"kind":"#);
+    out.text(kind);
+    out.raw(r#","apiVersion":"#);
+    out.text(api_version);
+    out.raw(r#","metadata":"#);
+    out.passing(metadata);
+    out.raw(r#","items":["#);
+}
+
+/// A line of a watch up to its object.
+fn begin_event<'a>(change: &str) -> Writer<'a> {
+    let mut out = Writer::new();
+    out.raw(r#"{"type":""#);
+    out.raw(change);
+    out.raw(r#"","object":"#);
+    out
+}
+
+fn end_event(mut out: Writer<'_>) -> Vec<u8> {
+    out.raw("}\n");
+    out.finish()
 }
 
 /// The line that ends a watch with a failure.
 pub fn error_line(failure: &Failure) -> Vec<u8> {
-    let mut line = event_line("ERROR", &failure.to_value());
-    line.push(b'\n');
-    line
+    let mut out = begin_event("ERROR");
+    out.passing(&failure.to_value());
+    end_event(out)
 }

@@ -30,6 +30,11 @@ impl Map {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Where the members stand, if others may share them.
+    pub(super) fn shared_at(&self) -> Option<usize> {
+        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

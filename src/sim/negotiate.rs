@@ -7,7 +7,7 @@ use super::failure::{Failure, Result};
 use crate::sim::json::indented;
 
 /// What the objects of an answer are turned into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
     Object,
     /// A table, in the version that was asked for.

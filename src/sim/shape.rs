@@ -15,7 +15,7 @@ use super::views;
 use crate::sim::json::{Value, Writer, json};
 
 /// What a table's rows carry beside their cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Include {
     Nothing,
     Metadata,
@@ -67,8 +67,7 @@ impl Shaper {
     /// `NotAcceptable` for a single object where a list was asked for.
     pub fn one(&self, object: &Arc<Value>, now: Timestamp) -> Result<(Bytes, &'static str)> {
         if self.form.shape == Shape::MetadataList {
-            let message =
-                format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})", self.package(), self.kind.kind());
+            let message = format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})", self.package(), self.kind.kind());
             return Err(Failure::not_acceptable(message));
         }
         let view = self.view(object);
@@ -216,6 +215,18 @@ impl Shaper {
         Ok(negotiate::formed(out.finish(), self.form))
     }
 
+    /// The lines with which a watch begins: what is there.
+    pub fn present(&self, objects: &[&Arc<Value>], now: Timestamp) -> Vec<u8> {
+        let objects: Vec<(&Arc<Value>, Arc<Value>)> = objects.iter().map(|it| (*it, self.view(it))).collect();
+        let mut out = Writer::of_many();
+        for (at, (object, view)) in objects.iter().enumerate() {
+            out.raw(ADDED);
+            self.write(&mut out, view, object, now, at == 0);
+            out.raw(END);
+        }
+        out.finish()
+    }
+
     /// One line of a watch; the columns of a table are sent with the first only.
     pub fn event(&self, change: &str, object: &Arc<Value>, now: Timestamp, first: bool) -> Vec<u8> {
         let view = self.view(object);
@@ -266,6 +277,9 @@ fn begin_list(out: &mut Writer<'_>, kind: &str, api_version: &str, metadata: &Va
     out.raw(r#","items":["#);
 }
 
+const ADDED: &str = r#"{"type":"ADDED","object":"#;
+const END: &str = "}\n";
+
 /// A line of a watch up to its object.
 fn begin_event<'a>(change: &str) -> Writer<'a> {
     let mut out = Writer::new();
@@ -276,7 +290,7 @@ fn begin_event<'a>(change: &str) -> Writer<'a> {
 }
 
 fn end_event(mut out: Writer<'_>) -> Vec<u8> {
-    out.raw("}\n");
+    out.raw(END);
     out.finish()
 }
 

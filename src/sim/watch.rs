@@ -1,11 +1,12 @@
 //! Watches: a stream that reads the log of changes from where it stands, and says nothing while there is nothing to say.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::failure::{Failure, Result};
@@ -13,8 +14,13 @@ use super::list::{ListOptions, parse_version};
 use super::selector::Selector;
 use super::shape::{Shaper, error_line};
 use super::store::{Change, LogEntry, Store};
-use super::world::Sim;
+use super::world::{Seat, Sim, World};
 use crate::sim::json::Value;
+
+mod lines;
+
+use lines::Line;
+pub use lines::Lines;
 
 /// How often an idle watch says up to where it is; the real server aims at about a minute.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
@@ -31,8 +37,9 @@ pub struct Watch {
     bookmarks: bool,
     /// All changes up to this version were sent.
     sent: u64,
-    /// What is to be sent before the first change.
-    initial: Bytes,
+    /// What is to be sent before anything else.
+    ready: VecDeque<Bytes>,
+    seat: Option<Seat>,
     first: bool,
     end: Pin<Box<Sleep>>,
     bookmark: Pin<Box<Sleep>>,
@@ -51,7 +58,7 @@ impl Watch {
         let now = sim.now();
         // Without a version, and with version 0, a watch begins with what is there.
         let begins_with_all = options.send_initial_events.unwrap_or(asked == 0);
-        let mut initial = BytesMut::new();
+        let mut initial = Vec::new();
         let mut first = true;
         let current = store.version();
         let mut sent = asked;
@@ -59,10 +66,9 @@ impl Watch {
             if asked > current {
                 return Err(Failure::too_large_resource_version(asked, current));
             }
-            for object in store.list(shaper.kind.stored(), namespace).filter(|it| options.selector.matches(shaper.kind, it)) {
-                initial.extend_from_slice(&shaper.event("ADDED", object, now, first));
-                first = false;
-            }
+            let present: Vec<&Arc<Value>> = store.list(shaper.kind.stored(), namespace).filter(|it| options.selector.matches(shaper.kind, it)).collect();
+            initial = shaper.present(&present, now);
+            first = present.is_empty();
             sent = current;
             if options.send_initial_events == Some(true) && options.bookmarks {
                 initial.extend_from_slice(&shaper.bookmark(current, true, first));
@@ -82,7 +88,8 @@ impl Watch {
             selector: options.selector,
             bookmarks: options.bookmarks,
             sent,
-            initial: initial.freeze(),
+            ready: (!initial.is_empty()).then(|| initial.into()).into_iter().collect(),
+            seat: None,
             first,
             end: Box::pin(tokio::time::sleep(Duration::from_secs(timeout_s))),
             bookmark: Box::pin(tokio::time::sleep(BOOKMARK_EVERY)),
@@ -100,7 +107,7 @@ impl Watch {
         self.gone = gone;
     }
 
-    fn line(&mut self, entry: &LogEntry, now: jiff::Timestamp) -> Option<Vec<u8>> {
+    fn line(&mut self, lines: &mut Lines, entry: &LogEntry, now: jiff::Timestamp) -> Option<Bytes> {
         if self.namespace.as_deref().is_some_and(|it| it != entry.namespace()) {
             return None;
         }
@@ -119,18 +126,19 @@ impl Watch {
             }
             (false, false) => return None,
         };
-        let line = self.shaper.event(change, &object, now, self.first);
+        let line = Line::new(entry.version, change, &self.shaper, now, self.first);
+        let line = lines.get(line, || self.shaper.event(change, &object, now, self.first));
         self.first = false;
         Some(line)
     }
 
     /// The next bytes; `None` when the watch is over.
     pub fn poll(&mut self, ctx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(line) = self.ready.pop_front() {
+            return Poll::Ready(Some(line));
+        }
         if self.over {
             return Poll::Ready(None);
-        }
-        if !self.initial.is_empty() {
-            return Poll::Ready(Some(std::mem::take(&mut self.initial)));
         }
         if self.gone {
             self.over = true;
@@ -140,20 +148,19 @@ impl Watch {
         let now = self.sim.now();
         let kind = self.shaper.kind.stored();
         let sim = self.sim.clone();
-        let mut out = BytesMut::new();
         let current = sim.look(|world| {
-            let entries: Option<Vec<LogEntry>> = world.store.since(kind, self.sent).map(|it| it.cloned().collect());
-            match entries {
+            let World { store, lines, .. } = world;
+            match store.since(kind, self.sent) {
                 Some(entries) => {
-                    for entry in &entries {
-                        if let Some(line) = self.line(entry, now) {
-                            out.extend_from_slice(&line);
+                    for entry in entries {
+                        if let Some(line) = self.line(lines, entry, now) {
+                            self.ready.push_back(line);
                         }
                     }
-                    self.sent = self.sent.max(world.store.version());
+                    self.sent = self.sent.max(store.version());
                 }
                 None => {
-                    out.extend_from_slice(&error_line(&too_old(self.sent, &world.store)));
+                    self.ready.push_back(error_line(&too_old(self.sent, store)).into());
                     self.over = true;
                 }
             }
@@ -161,13 +168,13 @@ impl Watch {
             if let Some(custom) = &self.shaper.custom {
                 self.over |= world.customs.get(custom.kind).is_none_or(|it| it.since != custom.since);
             }
-            if out.is_empty() && !self.over {
-                world.wake_on(kind, ctx.waker());
+            if self.ready.is_empty() && !self.over {
+                world.wake_on(kind, ctx.waker(), &mut self.seat);
             }
             world.store.version()
         });
-        if !out.is_empty() {
-            return Poll::Ready(Some(out.freeze()));
+        if let Some(line) = self.ready.pop_front() {
+            return Poll::Ready(Some(line));
         }
         if self.over {
             return Poll::Ready(None);

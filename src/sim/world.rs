@@ -23,6 +23,7 @@ use super::requests::Requests;
 use super::server::Service;
 use super::state::{Kept, Machinery, Saved};
 use super::store::{Change, LogEntry, Store};
+use super::watch::Lines;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::sim::json::Value;
@@ -79,7 +80,9 @@ pub struct World {
     due: BTreeMap<(Timestamp, u64), Work>,
     queued: u64,
     /// Who waits for a change of a kind.
-    wakers: BTreeMap<Kind, Vec<Waker>>,
+    wakers: BTreeMap<Kind, Waiting>,
+    /// What watchers are told, for all of them.
+    pub lines: Lines,
 }
 
 impl World {
@@ -99,6 +102,7 @@ impl World {
             due: BTreeMap::new(),
             queued: 0,
             wakers: BTreeMap::new(),
+            lines: Lines::default(),
         }
     }
 
@@ -242,34 +246,59 @@ impl World {
     }
 
     fn changed(&mut self, entry: &LogEntry) {
-        for waker in self.wakers.remove(&entry.kind).into_iter().flatten() {
-            waker.wake();
-        }
+        self.wake(entry.kind);
         if entry.kind == Kind::CUSTOMRESOURCEDEFINITIONS {
             let definition = (entry.change != Change::Deleted).then_some(&*entry.object);
             let before: Vec<Kind> = self.customs.siblings_of(entry.name()).iter().map(|it| it.kind.stored()).collect();
             self.customs.learn(entry.name(), definition);
-            for waker in before.iter().filter_map(|kind| self.wakers.remove(kind)).flatten() {
-                waker.wake();
+            for kind in before {
+                self.wake(kind);
             }
             controllers::definition::observe(self, entry);
         }
         controllers::observe(self, entry);
     }
 
-    /// Wakes once at the next change of a kind.
-    pub fn wake_on(&mut self, kind: Kind, waker: &Waker) {
-        let waiting = self.wakers.entry(kind).or_default();
-        if !waiting.iter().any(|it| it.will_wake(waker)) {
-            waiting.push(waker.clone());
+    fn wake(&mut self, kind: Kind) {
+        let Some(waiting) = self.wakers.get_mut(&kind) else { return };
+        waiting.round += 1;
+        for waker in std::mem::take(&mut waiting.wakers) {
+            waker.wake();
+        }
+    }
+
+    /// Wakes once at the next change of a kind; who has a seat already waits on there.
+    pub fn wake_on(&mut self, kind: Kind, waker: &Waker, seat: &mut Option<Seat>) {
+        let Waiting { round, wakers } = self.wakers.entry(kind).or_default();
+        match seat.filter(|it| it.round == *round).and_then(|it| wakers.get_mut(it.at)) {
+            Some(waiting) => waiting.clone_from(waker),
+            None => {
+                *seat = Some(Seat { round: *round, at: wakers.len() });
+                wakers.push(waker.clone());
+            }
         }
         controllers::watched(self, kind);
     }
 
     /// Whether somebody waits for a change of a kind.
     pub fn is_watched(&self, kind: Kind) -> bool {
-        self.wakers.contains_key(&kind)
+        self.wakers.get(&kind).is_some_and(|it| !it.wakers.is_empty())
     }
+}
+
+/// Who waits for the next change of a kind.
+#[derive(Default)]
+struct Waiting {
+    /// How often those who waited were woken.
+    round: u64,
+    wakers: Vec<Waker>,
+}
+
+/// Where somebody waits for the next change of a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Seat {
+    round: u64,
+    at: usize,
 }
 
 /// One simulated cluster; clones are the same cluster.

@@ -259,7 +259,7 @@ fn nodes_beat_when_somebody_looks() {
     assert_eq!(renewed(&play), "2026-11-23T10:16:40.000000Z");
     // While somebody watches, they beat by themselves.
     let waker = std::task::Waker::noop();
-    play.world.wake_on(Kind::LEASES, waker);
+    play.world.wake_on(Kind::LEASES, waker, &mut None);
     play.wait(10.0);
     assert_eq!(renewed(&play), "2026-11-23T10:16:50.000000Z");
     let version = play.world.store.version();

@@ -71,7 +71,7 @@ impl Shaper {
             return Err(Failure::not_acceptable(message));
         }
         let view = self.view(object);
-        let mut out = Writer::new();
+        let mut out = Writer::of_one();
         self.write(&mut out, &view, object, now, true);
         Ok(negotiate::formed(out.finish(), self.form))
     }
@@ -282,7 +282,7 @@ const END: &str = "}\n";
 
 /// A line of a watch up to its object.
 fn begin_event<'a>(change: &str) -> Writer<'a> {
-    let mut out = Writer::new();
+    let mut out = Writer::of_one();
     out.raw(r#"{"type":""#);
     out.raw(change);
     out.raw(r#"","object":"#);

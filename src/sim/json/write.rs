@@ -32,13 +32,13 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// For one object, which repeats nothing.
-    pub fn new() -> Self {
+    pub fn of_one() -> Self {
         Self { out: Vec::with_capacity(4096), parts: Vec::new(), values: PhantomData }
     }
 
     /// For many objects that have parts in common.
     pub fn of_many() -> Self {
-        Self { parts: vec![Part::default(); REMEMBERED], ..Self::new() }
+        Self { parts: vec![Part::default(); REMEMBERED], ..Self::of_one() }
     }
 
     pub fn finish(self) -> Vec<u8> {

@@ -411,7 +411,7 @@ impl World {
         }
         match &custom {
             Some(custom) if part != Subresource::Status => self.warnings.extend(custom.warnings(&object, Some(old))),
-            None if part == Subresource::Main => self.warnings.extend(warn::update(kind, &object, old)),
+            None if matches!(part, Subresource::Main | Subresource::Scale) => self.warnings.extend(warn::update(kind, &object, old)),
             _ => {}
         }
         admission::check_update(self, kind, part, &object, old, caller.dry_run)?;

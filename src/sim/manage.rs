@@ -49,6 +49,19 @@ fn failure(failure: ApplyFailure) -> Failure {
     }
 }
 
+/// Whether what is applied has members at all.
+fn is_map(body: &Value) -> Result<()> {
+    let what = match body {
+        Value::Object(_) | Value::Null => return Ok(()),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+    };
+    let why = format!("json: cannot unmarshal {what} into Go value of type map[string]interface {{}}");
+    Err(Failure::bad_request(format!("error decoding YAML: error unmarshaling JSON: while decoding JSON: {why}")))
+}
+
 /// An apply, as it is sent.
 pub struct Applied<'a> {
     pub body: &'a [u8],
@@ -60,7 +73,13 @@ impl World {
     /// Applies a body to an object, which is made where it is not there.
     pub(super) fn apply(&mut self, kind: Kind, namespace: &str, name: &str, applied: &Applied<'_>, caller: &Caller) -> Result<Arc<Value>> {
         let body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
+        is_map(&body)?;
         let Some(ty) = self.type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
+        // Where there is nothing yet, the version only has to be one.
+        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+        }
         let api_version = kind.api_version();
         let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };
         let old = self.find(kind, namespace, name).cloned();
@@ -97,6 +116,9 @@ impl World {
                     );
                     return Err(Failure::conflict(kind, name, &why));
                 }
+                if let Some(metadata) = merged["metadata"].as_object_mut() {
+                    metadata.remove("resourceVersion");
+                }
                 self.make(kind, merged, caller, Entries::Decided)
             }
         }
@@ -124,6 +146,7 @@ impl World {
     /// `NotFound`, `Conflict`, `Invalid`, `BadRequest`.
     pub fn apply_scale(&mut self, kind: Kind, namespace: &str, name: &str, body: &[u8], force: bool, caller: &Caller) -> Result<Value> {
         let body = yaml::parse(body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
+        is_map(&body)?;
         let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") else { return Err(Failure::not_implemented("scales")) };
         let before = scale_of(kind, self.customs.get(kind).and_then(|it| it.scale.as_ref()), &*self.get(kind, namespace, name)?)?;
         let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };

@@ -7,6 +7,11 @@
 pub type Check = fn(&str) -> Vec<String>;
 
 fn longest(limit: usize) -> String {
+    format!("must be no more than {limit} characters")
+}
+
+/// The words of the newer rules, which those of labels have moved to.
+fn longest_bytes(limit: usize) -> String {
     format!("must be no more than {limit} bytes")
 }
 
@@ -123,7 +128,7 @@ pub fn label_key(text: &str) -> Vec<String> {
     if name.is_empty() {
         errors.push("name part must be non-empty".to_owned());
     } else if name.len() > 63 {
-        errors.push(format!("name part {}", longest(63)));
+        errors.push(format!("name part {}", longest_bytes(63)));
     }
     if !is_word(name) {
         errors.push(format!("name part {word}"));
@@ -134,7 +139,7 @@ pub fn label_key(text: &str) -> Vec<String> {
 pub fn label_value(text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     if text.len() > 63 {
-        errors.push(longest(63));
+        errors.push(longest_bytes(63));
     }
     if !text.is_empty() && !is_word(text) {
         errors.push(regex_error(

@@ -28,6 +28,11 @@ const ANNOTATIONS_MOST: usize = 256 * 1024;
 pub struct Errors(Vec<FieldError>);
 
 impl Errors {
+    /// Takes back what was found at a field.
+    fn forget(&mut self, field: &str) {
+        self.0.retain(|error| error.field != field);
+    }
+
     fn push(&mut self, error: FieldError) {
         self.0.push(error);
     }
@@ -277,10 +282,20 @@ fn owner_references(errors: &mut Errors, references: &Value) {
                 controller = name;
             } else {
                 let detail = format!("Only one reference can have Controller set to true. Found \"true\" in references for {controller} and {name}");
-                errors.invalid(field, references.clone(), detail);
+                errors.push(FieldError::literal(Rule::Invalid, field, references_text(references), detail));
             }
         }
     }
+}
+
+/// Owners as Go writes them: members in the order of the struct.
+fn references_text(references: &Value) -> String {
+    let one = |reference: &Value| {
+        let members = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+        let members: Vec<String> = members.iter().filter(|name| !reference[**name].is_null()).map(|name| format!("{name:?}:{}", reference[*name])).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    format!("[{}]", items(references).iter().map(one).collect::<Vec<_>>().join(","))
 }
 
 fn finalizers(errors: &mut Errors, finalizers: &Value) {

@@ -24,9 +24,11 @@ pub fn parse(document: &[u8]) -> Result<Value, String> {
         if said == "recursion limit exceeded" {
             return format!("yaml: exceeded max depth of {MAX_DEPTH}");
         }
-        match error.location().map(|it| it.line()).filter(|line| *line > 1) {
-            Some(line) => format!("yaml: line {line}: {said}"),
-            None => format!("yaml: {said}"),
+        let line = error.location().map_or(1, |it| it.line());
+        // go-yaml's words, and its line, for a document that ends within brackets.
+        if said.starts_with("unclosed bracket") {
+            return format!("yaml: line {line}: did not find expected node content");
         }
+        if line > 1 { format!("yaml: line {line}: {said}") } else { format!("yaml: {said}") }
     })
 }

@@ -31,8 +31,8 @@ pub fn caller(asked: &Asked, options_kind: &str) -> Result<Caller> {
     if manager.len() > 128 {
         errors.push(FieldError::too_long("fieldManager", 128));
     }
-    if manager.chars().any(char::is_control) {
-        errors.push(FieldError::invalid("fieldManager", manager, "should only contain printable characters"));
+    if let Some((at, letter)) = manager.chars().enumerate().find(|(_, letter)| letter.is_control()) {
+        errors.push(FieldError::invalid("fieldManager", manager, format!("invalid character U+{:04X} (at position {at})", u32::from(letter))));
     }
     let validation = asked.query.get("fieldValidation").unwrap_or_default();
     if !matches!(validation, "" | "Ignore" | "Warn" | "Strict") {

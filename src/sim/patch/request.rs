@@ -4,9 +4,9 @@
 
 use super::{PatchFailure, json, merge, strategic};
 use crate::sim::json::Value;
-use crate::sim::schema::Type;
 use crate::sim::schema::decode::{self, Decoded, Strictness, strict_error};
 use crate::sim::schema::parse::{Tree, parse};
+use crate::sim::schema::{self, Type};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PatchKind {
@@ -34,9 +34,42 @@ pub fn request(ty: &'static Type, kind: PatchKind, live: &Value, body: &[u8], st
     patched(kind, body, strictness, |patch| match kind {
         PatchKind::Json | PatchKind::Merge => {
             let patched = if kind == PatchKind::Json { json(live, patch)? } else { merge(live, patch)? };
-            Ok((decode::json(ty, &Tree::from(&patched)), patched.to_string()))
+            Ok((of_its_kind(live, &patched).and_then(|()| decode::json(ty, &Tree::from(&patched))), patched.to_string()))
         }
         PatchKind::Strategic => Ok((decode::unstructured(ty, &strategic(ty, live, patch)?), super::strategic::go_print(patch))),
+    })
+}
+
+/// Whether a patched object still says that it is what it was, as far as it says anything.
+///
+/// # Errors
+/// The text of an `Invalid`.
+fn of_its_kind(live: &Value, patched: &Value) -> Result<(), String> {
+    let text = |object: &Value, name: &str| match &object[name] {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.to_string()),
+        other => Err(format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go struct field .{name} of type string",
+            Tree::from(other).go_name()
+        )),
+    };
+    let (own_version, own_kind) = (text(live, "apiVersion")?, text(live, "kind")?);
+    let given = |given: String, own: &str| if given.is_empty() { own.to_owned() } else { given };
+    let (version, kind) = (given(text(patched, "apiVersion")?, &own_version), given(text(patched, "kind")?, &own_kind));
+    if (version == own_version || own_version.is_empty()) && (kind == own_kind || own_kind.is_empty()) {
+        return Ok(());
+    }
+    let parts = |version: &str| version.split_once('/').map_or((String::new(), version.to_owned()), |(group, version)| (group.to_owned(), version.to_owned()));
+    let ((group, number), (own_group, _)) = (parts(&version), parts(&own_version));
+    // The former versions of the workloads are still read.
+    if kind == own_kind && own_group == "apps" && matches!(version.as_str(), "apps/v1beta1" | "apps/v1beta2" | "extensions/v1beta1") {
+        return Ok(());
+    }
+    Err(if schema::of(&group, &number, &kind).is_some() {
+        let package = own_group.split('.').next().filter(|name| !name.is_empty()).unwrap_or("core");
+        format!("converting ({number}.{kind}) to ({package}.{own_kind}): unknown conversion")
+    } else {
+        format!("no kind {kind:?} is registered for version {version:?} in scheme \"pkg/runtime/scheme.go:111\"")
     })
 }
 

@@ -182,12 +182,21 @@ fn stateful_set(errors: &mut Errors, spec: &Value) {
         let name = claim["metadata"]["name"].clone();
         volumes.push(crate::sim::json::json!({ "name": name, "persistentVolumeClaim": { "claimName": name } }));
     }
+    // The controller names the hosts itself: what stands here is not even looked at.
+    for unread in ["hostname", "subdomain"] {
+        if !template["spec"][unread].is_null() {
+            template["spec"][unread] = Value::Null;
+        }
+    }
     if !volumes.is_empty() {
         let own = items(&template["spec"]["volumes"]).iter().filter(|it| !volumes.iter().any(|claim| claim["name"] == it["name"])).cloned();
         let all: Vec<Value> = volumes.iter().cloned().chain(own).collect();
         template["spec"]["volumes"] = Value::from(all);
     }
     pod::template(errors, "spec.template", &template);
+    // Once more, at the wrong place, as the server does.
+    super::labels(errors, "spec.template.labels", &spec["template"]["metadata"]["labels"]);
+    super::annotations(errors, "spec.template.annotations", &spec["template"]["metadata"]["annotations"]);
     always(errors, spec, "StatefulSet");
 }
 
@@ -299,6 +308,8 @@ pub fn update(errors: &mut Errors, kind: Kind, object: &Value, old: &Value) {
                 });
                 rest
             };
+            // What it is cannot change, so that how it looks is no matter any more.
+            errors.forget("spec.serviceName");
             if rest(new_spec) != rest(old_spec) {
                 errors.forbidden(
                     "spec",

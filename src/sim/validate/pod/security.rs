@@ -2,7 +2,7 @@
 //!
 //! Profiles (seccomp, AppArmor, SELinux) and Windows options are not judged.
 
-use super::super::Errors;
+use super::super::{Errors, FieldError, Rule};
 use super::{items, text};
 use crate::sim::json::Value;
 
@@ -37,6 +37,46 @@ pub fn of_container(errors: &mut Errors, field: &str, context: &Value) {
     for name in ["runAsUser", "runAsGroup"] {
         id(errors, format!("{field}.{name}"), &context[name]);
     }
+    if context["allowPrivilegeEscalation"] != false {
+        return;
+    }
+    if context["privileged"] == true {
+        let detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
+        errors.push(FieldError::literal(Rule::Invalid, field, shown(context), detail));
+    }
+    if items(&context["capabilities"]["add"]).iter().any(|it| it == "CAP_SYS_ADMIN") {
+        let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN";
+        errors.push(FieldError::literal(Rule::Invalid, field, shown(context), detail));
+    }
+}
+
+/// A security context as the server shows its own form of it.
+fn shown(context: &Value) -> String {
+    const MEMBERS: [(&str, &str, &[(&str, &str)]); 12] = [
+        ("Capabilities", "capabilities", &[("Add", "add"), ("Drop", "drop")]),
+        ("Privileged", "privileged", &[]),
+        ("SELinuxOptions", "seLinuxOptions", &[("User", "user"), ("Role", "role"), ("Type", "type"), ("Level", "level")]),
+        ("WindowsOptions", "windowsOptions", &[]),
+        ("RunAsUser", "runAsUser", &[]),
+        ("RunAsGroup", "runAsGroup", &[]),
+        ("RunAsNonRoot", "runAsNonRoot", &[]),
+        ("ReadOnlyRootFilesystem", "readOnlyRootFilesystem", &[]),
+        ("AllowPrivilegeEscalation", "allowPrivilegeEscalation", &[]),
+        ("ProcMount", "procMount", &[]),
+        ("SeccompProfile", "seccompProfile", &[("Type", "type"), ("LocalhostProfile", "localhostProfile")]),
+        ("AppArmorProfile", "appArmorProfile", &[("Type", "type"), ("LocalhostProfile", "localhostProfile")]),
+    ];
+    let members = MEMBERS.iter().map(|(go, name, inner)| match &context[*name] {
+        value if inner.is_empty() || value.is_null() => format!("{go:?}:{value}"),
+        value => {
+            // Texts of the SELinux options are no pointers: they are empty, not null.
+            let empty = if *name == "seLinuxOptions" { "\"\"" } else { "null" };
+            let text = |at: &str| if value[at].is_null() { empty.to_owned() } else { value[at].to_string() };
+            let members: Vec<String> = inner.iter().map(|(go, name)| format!("{go:?}:{}", text(name))).collect();
+            format!("{go:?}:{{{}}}", members.join(","))
+        }
+    });
+    format!("{{{}}}", members.collect::<Vec<_>>().join(","))
 }
 
 /// The ports of containers that share the network of their node: those of the node are those of the container. A template may leave that to the pod.

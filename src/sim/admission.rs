@@ -154,9 +154,27 @@ fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Resu
     let spec = &mut service["spec"];
     let kind = text(spec, "type").to_owned();
     if kind == "ExternalName" {
+        // What it had as another type and nobody speaks of goes with that type.
+        if let (Some(old), Some(spec)) = (old.filter(|old| old["spec"]["type"] != "ExternalName"), spec.as_object_mut()) {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+                if spec.get(field) == old["spec"].get(field) {
+                    spec.remove(field);
+                }
+            }
+        }
         return Ok(());
     }
+    let invalid = |field: &str, value: Value, detail: &str| Err(Failure::invalid(Kind::SERVICES, &name, vec![FieldError::invalid(field, value, detail)]));
+    if old.is_none() && matches!(text(spec, "clusterIP"), "" | "None") {
+        let families = spec["ipFamilies"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if let Some(at) = families.iter().position(|family| family == "IPv6") {
+            return invalid(&format!("spec.ipFamilies[{at}]"), "IPv6".into(), "not configured on this cluster");
+        }
+    }
     if let Some(old) = old {
+        if !spec["clusterIP"].is_null() && spec["clusterIP"] != old["spec"]["clusterIP"] && spec["clusterIPs"] == old["spec"]["clusterIPs"] {
+            spec["clusterIPs"] = json!([spec["clusterIP"]]);
+        }
         // Who leaves the address out means the one that is there.
         for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"] {
             if spec[field].is_null() && !old["spec"][field].is_null() {
@@ -176,6 +194,13 @@ fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Resu
         spec["clusterIP"] = address.into();
     } else if let Some(address) = spec["clusterIP"].as_str().filter(|it| *it != "None" && old.is_none()) {
         let taken = world.list(Kind::SERVICES, None).any(|it| it["spec"]["clusterIP"] == address && it["metadata"]["uid"] != uid.as_str());
+        if let Ok(std::net::IpAddr::V4(given)) = address.parse()
+            && given.octets()[..2] != [10, 96]
+        {
+            let detail =
+                format!("failed to allocate IP {address}: the provided IP ({address}) is not in the valid range. The range of valid IPs is 10.96.0.0/16");
+            return invalid("spec.clusterIPs", json!([address]), &detail);
+        }
         if taken {
             let detail = "failed to allocate IP ".to_owned() + address + ": provided IP is already allocated";
             return Err(Failure::invalid(Kind::SERVICES, &name, vec![FieldError::invalid("spec.clusterIPs", json!([address]), detail)]));
@@ -227,10 +252,10 @@ fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Resu
     Ok(())
 }
 
-/// An address of 10.96.0.0/12 that no Service has.
+/// An address of 10.96.0.0/16 that no Service has.
 fn free_address(world: &mut World) -> String {
     loop {
-        let bits = 0x0a60_0000 + u32::try_from(world.random(0x000f_fffe) + 1).expect("below 2^20");
+        let bits = 0x0a60_0000 + u32::try_from(world.random(0xfffe) + 1).expect("below 2^16");
         let address = std::net::Ipv4Addr::from(bits).to_string();
         if !world.list(Kind::SERVICES, None).any(|it| it["spec"]["clusterIP"] == address.as_str()) {
             return address;

@@ -119,7 +119,8 @@ pub fn label_key(text: &str) -> Vec<String> {
             if prefix.is_empty() {
                 errors.push("prefix part must be non-empty".to_owned());
             } else {
-                errors.extend(dns_subdomain(prefix).into_iter().map(|it| format!("prefix part {it}")));
+                let told = dns_subdomain(prefix).into_iter().map(|it| if it == longest(253) { longest_bytes(253) } else { it });
+                errors.extend(told.map(|it| format!("prefix part {it}")));
             }
             name
         }

@@ -14,6 +14,7 @@ use crate::sim::json::{Map, Text, Value};
 
 mod config;
 mod limits;
+mod network;
 mod pod;
 mod policy;
 mod registry;
@@ -146,6 +147,10 @@ pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
     if errors.0.is_empty() {
         match kind {
             Kind::PODS => pod::only_on_create(&mut errors, object),
+            // Its Jobs' names are longer by the minute of their start.
+            Kind::CRONJOBS if text(&object["metadata"], "name").len() > 52 => {
+                errors.invalid("metadata.name", text(&object["metadata"], "name"), "must be no more than 52 characters");
+            }
             Kind::CONTROLLERREVISIONS => config::revision_data(&mut errors, object),
             _ => {}
         }
@@ -202,6 +207,7 @@ fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>)
         Kind::PODDISRUPTIONBUDGETS | Kind::HORIZONTALPODAUTOSCALERS | Kind::ROLES | Kind::CLUSTERROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLEBINDINGS => {
             policy::content(errors, kind, object, old);
         }
+        Kind::INGRESSES | Kind::NETWORKPOLICIES => network::content(errors, kind, object),
         Kind::LIMITRANGES | Kind::RESOURCEQUOTAS => limits::content(errors, kind, object, old),
         kind => registry::content(errors, kind, object, old),
     }

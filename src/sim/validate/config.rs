@@ -100,6 +100,12 @@ fn secret(errors: &mut Errors, object: &Value, old: Option<&Value>) {
     for key in needed.iter().filter(|it| !has(it)) {
         errors.required(format!("data[{key}]"), "");
     }
+    for key in [".dockercfg", ".dockerconfigjson"].iter().filter(|key| needed.contains(key)) {
+        let text = object["data"][*key].as_str().and_then(crate::sim::base64::decode);
+        if let Some(why) = text.and_then(|text| crate::sim::schema::parse::parse(&text).err()) {
+            errors.invalid(format!("data[{key}]"), "<secret contents redacted>", why);
+        }
+    }
     let account = "kubernetes.io/service-account.name";
     if text(object, "type") == "kubernetes.io/service-account-token" && text(&object["metadata"]["annotations"], account).is_empty() {
         errors.required(format!("metadata.annotations[{account}]"), "");
@@ -116,8 +122,12 @@ fn claim(errors: &mut Errors, object: &Value, old: Option<&Value>) {
             errors.unsupported("spec.accessModes", mode, &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"]);
         }
     }
-    if spec["resources"]["requests"]["storage"].is_null() {
-        errors.required("spec.resources[storage]", "");
+    match &spec["resources"]["requests"]["storage"] {
+        Value::Null => errors.required("spec.resources[storage]", ""),
+        size if size.as_str().is_some_and(|size| size.trim_end_matches(char::is_alphabetic).parse::<f64>().is_ok_and(|size| size <= 0.0)) => {
+            errors.invalid("spec.resources[storage]", size.clone(), "must be greater than zero");
+        }
+        _ => {}
     }
     if let Some(old) = old {
         let fixed = |spec: &Value| {

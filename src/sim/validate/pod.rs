@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
+mod placing;
 mod security;
+
+pub(super) use placing::address;
 
 use super::{Errors, annotations, entries, items, labels, names, text};
 use crate::sim::json::Value;
@@ -61,11 +64,8 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
     }
     labels(errors, &at("nodeSelector"), &spec["nodeSelector"]);
     security::of_pod(errors, &at("securityContext"), spec);
-    for (index, secret) in items(&spec["imagePullSecrets"]).iter().enumerate() {
-        if text(secret, "name").is_empty() {
-            errors.required(format!("{field}.imagePullSecrets[{index}].name"), "");
-        }
-    }
+    placing::affinity(errors, &at("affinity"), &spec["affinity"]);
+    placing::readiness_gates(errors, &at("readinessGates"), &spec["readinessGates"]);
     dns_config(errors, &at("dnsConfig"), spec);
     spread(errors, &at("topologySpreadConstraints"), &spec["topologySpreadConstraints"]);
     for (name, check) in [("serviceAccountName", names::dns_subdomain as names::Check), ("nodeName", names::dns_subdomain)] {
@@ -82,9 +82,11 @@ fn spec(errors: &mut Errors, field: &str, spec: &Value, in_template: bool) {
         }
     }
     tolerations(errors, &at("tolerations"), &spec["tolerations"]);
+    placing::host_aliases(errors, &at("hostAliases"), &spec["hostAliases"]);
     if !text(spec, "priorityClassName").is_empty() {
         errors.check(&at("priorityClassName"), text(spec, "priorityClassName"), names::dns_subdomain);
     }
+    placing::os(errors, &at("os"), &spec["os"]);
 }
 
 fn dns_config(errors: &mut Errors, field: &str, spec: &Value) {
@@ -135,6 +137,9 @@ fn volumes<'a>(errors: &mut Errors, field: &str, volumes: &'a Value) -> BTreeSet
                 errors.required(format!("{field}.{source}.{key}"), "");
             }
         }
+        for source in ["secret", "configMap"] {
+            key_paths(errors, &format!("{field}.{source}.items"), &volume[source]["items"]);
+        }
         let name = text(volume, "name");
         if name.is_empty() {
             errors.required(format!("{field}.name"), "");
@@ -149,6 +154,26 @@ fn volumes<'a>(errors: &mut Errors, field: &str, volumes: &'a Value) -> BTreeSet
         }
     }
     known
+}
+
+/// Which keys of an object become which files.
+fn key_paths(errors: &mut Errors, field: &str, paths: &Value) {
+    for (at, item) in items(paths).iter().enumerate() {
+        let (key, path) = (text(item, "key"), text(item, "path"));
+        if key.is_empty() {
+            errors.required(format!("{field}[{at}].key"), "");
+        }
+        let at = format!("{field}[{at}].path");
+        if path.is_empty() {
+            errors.required(at, "");
+        } else if path.starts_with('/') {
+            errors.invalid(at, path, "must be a relative path");
+        } else if path.split('/').any(|part| part == "..") {
+            errors.invalid(at, path, "must not contain '..'");
+        } else if path.starts_with("..") {
+            errors.invalid(at, path, "must not start with '..'");
+        }
+    }
 }
 
 fn containers(errors: &mut Errors, field: &str, spec: &Value, volumes: &BTreeSet<&str>) {
@@ -257,6 +282,16 @@ fn common(errors: &mut Errors, field: &str, container: &Value, volumes: &BTreeSe
         _ => errors.unsupported(format!("{field}.imagePullPolicy"), &container["imagePullPolicy"], &["Always", "IfNotPresent", "Never"]),
     }
     resources(errors, &format!("{field}.resources"), &container["resources"]);
+    for (at, device) in items(&container["volumeDevices"]).iter().enumerate().filter(|(_, device)| !volumes.contains(text(device, "name"))) {
+        errors.push(super::FieldError::not_found(format!("{field}.volumeDevices[{at}].name"), text(device, "name")));
+    }
+    let restarts = text(container, "restartPolicy");
+    if !matches!(restarts, "" | "Always" | "Never" | "OnFailure") {
+        errors.unsupported(format!("{field}.restartPolicy"), &container["restartPolicy"], &["Always", "Never", "OnFailure"]);
+    }
+    for policy in items(&container["resizePolicy"]).iter().filter(|it| !matches!(text(it, "restartPolicy"), "NotRequired" | "RestartContainer")) {
+        errors.unsupported(format!("{field}.resizePolicy"), &policy["restartPolicy"], &["NotRequired", "RestartContainer"]);
+    }
     security::of_container(errors, &format!("{field}.securityContext"), &container["securityContext"]);
 }
 
@@ -353,15 +388,16 @@ fn environment(errors: &mut Errors, field: &str, container: &Value) {
         errors.invalid(format!("{field}.valueFrom"), "", detail);
     }
     for (at, source) in items(&container["envFrom"]).iter().enumerate() {
+        let all = format!("{field}.envFrom");
         let field = format!("{field}.envFrom[{at}]");
         let given: Vec<&str> = ["configMapRef", "secretRef"].into_iter().filter(|it| !source[*it].is_null()).collect();
         for name in given.iter().filter(|it| text(&source[**it], "name").is_empty()) {
             errors.required(format!("{field}.{name}.name"), "");
         }
         match given.len() {
-            0 => errors.invalid(field, "", "must specify one of: `configMapRef` or `secretRef`"),
+            0 => errors.invalid(all, "", "must specify one of: `configMapRef` or `secretRef`"),
             1 => {}
-            _ => errors.invalid(field, "", "may not have more than one field specified at a time"),
+            _ => errors.invalid(all, "", "may not have more than one field specified at a time"),
         }
     }
 }
@@ -425,6 +461,7 @@ fn port_of(errors: &mut Errors, field: &str, port: &Value) {
 }
 
 fn resources(errors: &mut Errors, field: &str, resources: &Value) {
+    let mut huge = false;
     for list in ["limits", "requests"] {
         for (name, value) in entries(&resources[list]) {
             let at = format!("{field}.{list}[{name}]");
@@ -433,14 +470,29 @@ fn resources(errors: &mut Errors, field: &str, resources: &Value) {
                 errors.invalid(at.as_str(), name.as_str(), "must be a standard resource type or fully qualified");
                 errors.invalid(at.as_str(), name.as_str(), "must be a standard resource for containers");
             }
-            if amount_of(value) < 0.0 {
+            let amount = amount_of(value);
+            if amount < 0.0 {
                 errors.invalid(at.as_str(), shown(value), "must be greater than or equal to 0");
+            }
+            // What a device plugin offers comes in whole pieces.
+            if name.contains('/') && amount.fract() != 0.0 {
+                errors.invalid(at.as_str(), shown(value), "must be an integer");
+            }
+            if let Some(page) = name.strip_prefix("hugepages-").map(|size| amount_of(&Value::from(size))) {
+                huge = true;
+                if amount <= 0.0 || amount % page != 0.0 {
+                    errors.invalid(at.as_str(), shown(value), format!("{} is not positive integer multiple of {name}", shown(value)));
+                }
             }
             let limit = &resources["limits"][name];
             if list == "requests" && !limit.is_null() && amount_of(value) > amount_of(limit) {
                 errors.invalid(format!("{field}.requests"), shown(value), format!("must be less than or equal to {name} limit of {}", shown(limit)));
             }
         }
+    }
+    let has = |name: &str| ["limits", "requests"].iter().any(|list| !resources[*list][name].is_null());
+    if huge && !has("cpu") && !has("memory") {
+        errors.forbidden(field, "HugePages require cpu or memory");
     }
 }
 

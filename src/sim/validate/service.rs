@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Errors, FieldError, items, labels, names, text};
+use super::{Errors, FieldError, items, labels, names, pod, text};
 use crate::sim::json::Value;
 
 pub fn content(errors: &mut Errors, object: &Value, old: Option<&Value>) {
@@ -23,6 +23,7 @@ pub fn content(errors: &mut Errors, object: &Value, old: Option<&Value>) {
         service_port(errors, &format!("spec.ports[{at}]"), port, ports.len() > 1, &mut seen);
     }
     labels(errors, "spec.selector", &spec["selector"]);
+    addresses(errors, spec, kind);
     match text(spec, "sessionAffinity") {
         "ClientIP" => {
             let timeout = &spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"];
@@ -53,6 +54,47 @@ pub fn content(errors: &mut Errors, object: &Value, old: Option<&Value>) {
         errors.invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services");
     } else if outside && !matches!(policy, "Cluster" | "Local") {
         errors.unsupported("spec.externalTrafficPolicy", &spec["externalTrafficPolicy"], &["Cluster", "Local"]);
+    }
+}
+
+/// Addresses and families: this cluster has IPv4 alone.
+fn addresses(errors: &mut Errors, spec: &Value, kind: &str) {
+    for (at, address) in items(&spec["externalIPs"]).iter().enumerate() {
+        pod::address(errors, &format!("spec.externalIPs[{at}]"), address.as_str().unwrap_or_default());
+    }
+    for (field, supported) in
+        [("internalTrafficPolicy", &["Cluster", "Local"] as &[&str]), ("trafficDistribution", &["PreferClose", "PreferSameZone", "PreferSameNode"])]
+    {
+        if !spec[field].is_null() && !supported.contains(&text(spec, field)) {
+            errors.unsupported(format!("spec.{field}"), &spec[field], supported);
+        }
+    }
+    if kind != "ExternalName" {
+        let families = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+        if !spec["ipFamilyPolicy"].is_null() && !families.contains(&text(spec, "ipFamilyPolicy")) {
+            errors.unsupported("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], &families);
+        }
+        let given = text(spec, "clusterIP");
+        if !matches!(given, "" | "None") {
+            pod::address(errors, "spec.clusterIPs[0]", given);
+        }
+        for (at, family) in items(&spec["ipFamilies"]).iter().enumerate().filter(|(_, family)| *family == "IPv6") {
+            if given.is_empty() || given == "None" {
+                errors.invalid(format!("spec.ipFamilies[{at}]"), family.clone(), "not configured on this cluster");
+            } else {
+                errors.invalid(format!("spec.clusterIPs[{at}]"), given, format!("expected an IPv6 value as indicated by `ipFamilies[{at}]`"));
+            }
+        }
+    }
+    let balanced = kind == "LoadBalancer";
+    if let Some(port) = spec["healthCheckNodePort"].as_i64().filter(|port| *port != 0)
+        && !(balanced && text(spec, "externalTrafficPolicy") == "Local")
+    {
+        let detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        errors.invalid("spec.healthCheckNodePort", port, detail);
+    }
+    if !spec["loadBalancerClass"].is_null() && !balanced {
+        errors.forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'");
     }
 }
 

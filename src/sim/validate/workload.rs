@@ -239,20 +239,25 @@ fn job(errors: &mut Errors, field: &str, spec: &Value, with_selector: bool) {
     }
     let mode = text(spec, "completionMode");
     if !matches!(mode, "" | "NonIndexed" | "Indexed") {
-        errors.unsupported(format!("{field}.completionMode"), &spec["completionMode"], &["Indexed", "NonIndexed"]);
+        errors.unsupported(format!("{field}.completionMode"), &spec["completionMode"], &["NonIndexed", "Indexed"]);
     }
     if mode == "Indexed" && spec["completions"].is_null() {
         errors.required(format!("{field}.completions"), "when completion mode is Indexed");
     }
+    job_ends(errors, field, spec, mode == "Indexed");
     if with_selector {
         if spec["selector"].is_null() {
             errors.required(format!("{field}.selector"), "");
         } else {
             label_selector(errors, &format!("{field}.selector"), &spec["selector"]);
-            let labels = &spec["template"]["metadata"]["labels"];
-            if !selector::matches_labels(&spec["selector"], labels) {
-                errors.invalid(format!("{field}.template.metadata.labels"), labels.clone(), "`selector` does not match template `labels`");
-            }
+        }
+        let generated = spec["selector"]["matchLabels"].as_object().map_or(0, |labels| labels.len());
+        if spec["manualSelector"] != true && !spec["selector"].is_null() && (generated != 1 || !spec["selector"]["matchExpressions"].is_null()) {
+            errors.invalid(format!("{field}.selector"), spec["selector"].clone(), "`selector` not auto-generated");
+        }
+        let labels = &spec["template"]["metadata"]["labels"];
+        if spec["selector"].is_null() || !selector::matches_labels(&spec["selector"], labels) {
+            errors.invalid(format!("{field}.template.metadata.labels"), labels.clone(), "`selector` does not match template `labels`");
         }
     }
     pod::template(errors, &format!("{field}.template"), &spec["template"]);
@@ -264,12 +269,59 @@ fn job(errors: &mut Errors, field: &str, spec: &Value, with_selector: bool) {
     }
 }
 
+/// What ends a Job: its indexes, its policies, who manages it.
+fn job_ends(errors: &mut Errors, field: &str, spec: &Value, indexed: bool) {
+    let at = |name: &str| format!("{field}.{name}");
+    if !indexed {
+        for name in ["backoffLimitPerIndex", "maxFailedIndexes"] {
+            if name == "maxFailedIndexes" && !spec[name].is_null() && spec["backoffLimitPerIndex"].is_null() {
+                errors.required(at("backoffLimitPerIndex"), "when maxFailedIndexes is specified");
+            }
+            if !spec[name].is_null() {
+                errors.invalid(at(name), spec[name].clone(), "requires indexed completion mode");
+            }
+        }
+        if !spec["successPolicy"].is_null() {
+            let shown = if items(&spec["successPolicy"]["rules"]).is_empty() { "{\"Rules\":[]}".to_owned() } else { spec["successPolicy"].to_string() };
+            errors.push(FieldError::literal(Rule::Invalid, at("successPolicy"), shown, "requires indexed completion mode"));
+        }
+    }
+    for (index, rule) in items(&spec["podFailurePolicy"]["rules"]).iter().enumerate() {
+        let rule_at = format!("{field}.podFailurePolicy.rules[{index}]");
+        let known = ["Count", "FailIndex", "FailJob", "Ignore"];
+        if !known.contains(&text(rule, "action")) {
+            errors.unsupported(format!("{rule_at}.action"), &rule["action"], &known);
+        }
+        let (codes, conditions) = (!rule["onExitCodes"].is_null(), !items(&rule["onPodConditions"]).is_empty());
+        if codes && conditions {
+            let detail = "specifying both OnExitCodes and OnPodConditions is not supported";
+            errors.push(FieldError::literal(Rule::Invalid, rule_at.as_str(), detail.to_owned(), ""));
+        } else if !codes && !conditions {
+            let detail = "specifying one of OnExitCodes and OnPodConditions is required";
+            errors.push(FieldError::literal(Rule::Invalid, rule_at.as_str(), detail.to_owned(), ""));
+        }
+    }
+    if !spec["podReplacementPolicy"].is_null() && !matches!(text(spec, "podReplacementPolicy"), "Failed" | "TerminatingOrFailed") {
+        errors.unsupported(at("podReplacementPolicy"), &spec["podReplacementPolicy"], &["Failed", "TerminatingOrFailed"]);
+    }
+    if !spec["managedBy"].is_null() && !text(spec, "managedBy").contains('/') {
+        errors.invalid(at("managedBy"), spec["managedBy"].clone(), "must be a domain-prefixed path (such as \"acme.io/foo\")");
+    }
+}
+
 fn cron_job(errors: &mut Errors, spec: &Value) {
     let schedule = text(spec, "schedule");
     if schedule.is_empty() {
         errors.required("spec.schedule", "");
     } else if let Some(why) = unreadable_schedule(schedule) {
         errors.invalid("spec.schedule", schedule, why);
+    }
+    if let Some(zone) = spec["timeZone"].as_str() {
+        if zone.is_empty() {
+            errors.invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string");
+        } else if jiff::tz::TimeZone::get(zone).is_err() {
+            errors.invalid("spec.timeZone", zone, format!("unknown time zone {zone}"));
+        }
     }
     errors.not_negative("spec.startingDeadlineSeconds", &spec["startingDeadlineSeconds"]);
     let policy = &spec["concurrencyPolicy"];
@@ -287,8 +339,65 @@ fn unreadable_schedule(schedule: &str) -> Option<String> {
         let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"].contains(&schedule) || schedule.starts_with("@every ");
         return (!known).then(|| format!("unrecognized descriptor: {schedule}"));
     }
+    if ["TZ=", "CRON_TZ="].iter().any(|zone| schedule.contains(zone)) {
+        return Some("cannot use TZ or CRON_TZ in schedule, use timeZone field instead".to_owned());
+    }
     let fields: Vec<&str> = schedule.split_whitespace().collect();
-    (fields.len() != 5).then(|| format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" ")))
+    if fields.len() != 5 {
+        return Some(format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" ")));
+    }
+    const BOUNDS: [(u32, u32, &[&str]); 5] = [
+        (0, 59, &[]),
+        (0, 23, &[]),
+        (1, 31, &[]),
+        (1, 12, &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
+        (0, 6, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
+    ];
+    fields
+        .iter()
+        .zip(BOUNDS)
+        .flat_map(|(field, bounds)| field.split(',').map(move |range| (range, bounds)))
+        .find_map(|(range, bounds)| bad_range(range, bounds))
+}
+
+/// Why a range of a schedule is none, in the words of robfig/cron.
+fn bad_range(range: &str, (least, most, named): (u32, u32, &[&str])) -> Option<String> {
+    let number = |text: &str| -> Result<u32, String> {
+        if let Some(at) = named.iter().position(|name| text.eq_ignore_ascii_case(name)) {
+            return Ok(least + u32::try_from(at).unwrap_or(0));
+        }
+        text.parse::<u32>().map_err(|_| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))
+    };
+    let parts: Vec<&str> = range.split('/').collect();
+    let ends: Vec<&str> = parts[0].split('-').collect();
+    let is_all = matches!(ends[0], "*" | "?");
+    let judge = || -> Result<(), String> {
+        let (start, end) = match ends.as_slice() {
+            _ if is_all => (least, most),
+            [one] => (number(one)?, if parts.len() > 1 { most } else { number(one)? }),
+            [start, end] => (number(start)?, number(end)?),
+            _ => return Err(format!("too many hyphens: {range}")),
+        };
+        let step = match parts.as_slice() {
+            [_] => 1,
+            [_, step] => number(step)?,
+            _ => return Err(format!("too many slashes: {range}")),
+        };
+        if start < least {
+            return Err(format!("beginning of range ({start}) below minimum ({least}): {range}"));
+        }
+        if end > most {
+            return Err(format!("end of range ({end}) above maximum ({most}): {range}"));
+        }
+        if start > end {
+            return Err(format!("beginning of range ({start}) beyond end of range ({end}): {range}"));
+        }
+        if step == 0 {
+            return Err(format!("step of range should be a positive number: {range}"));
+        }
+        Ok(())
+    };
+    judge().err()
 }
 
 /// What may not change.

@@ -50,9 +50,12 @@ pub fn of_container(errors: &mut Errors, field: &str, context: &Value) {
     }
 }
 
+/// A member of the server's own form, of the API's, and what is in it.
+type Member = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// A security context as the server shows its own form of it.
 fn shown(context: &Value) -> String {
-    const MEMBERS: [(&str, &str, &[(&str, &str)]); 12] = [
+    const MEMBERS: [Member; 12] = [
         ("Capabilities", "capabilities", &[("Add", "add"), ("Drop", "drop")]),
         ("Privileged", "privileged", &[]),
         ("SELinuxOptions", "seLinuxOptions", &[("User", "user"), ("Role", "role"), ("Type", "type"), ("Level", "level")]),

@@ -13,6 +13,7 @@ mod index;
 mod macros;
 mod map;
 mod number;
+mod pool;
 mod serial;
 mod share;
 mod write;
@@ -24,6 +25,7 @@ pub use index::Index;
 pub(crate) use macros::json;
 pub use map::{Entry, Map};
 pub use number::Number;
+pub use pool::Pool;
 pub use write::{Writer, indented};
 
 #[cfg(test)]
@@ -53,7 +55,11 @@ impl Array {
 
     /// Where the items stand, if others may share them.
     fn shared_at(&self) -> Option<usize> {
-        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
+        (Arc::strong_count(&self.0) > 1).then(|| self.address())
+    }
+
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::kinds::Kind;
-use crate::sim::json::{Text, Value};
+use crate::sim::json::{Pool, Text, Value};
 
 /// How long a change can be read back: etcd is compacted every five minutes, and keeps what is younger.
 const HISTORY: SignedDuration = SignedDuration::from_mins(10);
@@ -77,6 +77,8 @@ pub struct Store {
     by_owner: BTreeMap<Text, BTreeSet<(Kind, Text)>>,
     by_uid: BTreeMap<Text, (Kind, Text)>,
     log: VecDeque<LogEntry>,
+    /// What objects have in common is kept once.
+    pool: Pool,
 }
 
 impl Store {
@@ -182,22 +184,20 @@ impl Store {
         self.by_uid.remove(text(&previous, "uid"));
         self.version += 1;
         let mut object = last.unwrap_or_else(|| Value::clone(&previous));
-        object.share_with(&previous);
         object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
+        object.share_with(&previous);
+        self.pool.keep(&mut object, Some(&previous));
         let entry = LogEntry { version: self.version, time, kind, change: Change::Deleted, object: Arc::new(object), previous: Some(previous) };
         Some(self.record(entry))
     }
 
-    /// Lets a new state keep what it has in common with the one before, or a new object with one that has the same owner: most of it is the same.
-    fn share(&self, kind: Kind, key: &str, object: &mut Value) {
-        let like = self.objects(kind).and_then(|objects| objects.get(key)).or_else(|| {
-            let siblings = self.by_owner.get(owners(object).next()?)?;
-            let (_, sibling) = siblings.iter().rev().find(|(of, _)| *of == kind)?;
-            self.objects(kind)?.get(sibling)
-        });
-        if let Some(like) = like {
-            object.share_with(like);
+    /// Lets a new state keep what it has in common with the one before, and with other objects.
+    fn share(&mut self, kind: Kind, key: &str, object: &mut Value) {
+        let before = self.objects(kind).and_then(|objects| objects.get(key)).cloned();
+        if let Some(before) = &before {
+            object.share_with(before);
         }
+        self.pool.keep(object, before.as_deref());
     }
 
     fn index(&mut self, kind: Kind, key: &Text, object: &Value) {

@@ -32,7 +32,11 @@ impl Map {
 
     /// Where the members stand, if others may share them.
     pub(super) fn shared_at(&self) -> Option<usize> {
-        (Arc::strong_count(&self.0) > 1).then(|| Arc::as_ptr(&self.0).addr())
+        (Arc::strong_count(&self.0) > 1).then(|| self.address())
+    }
+
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
     }
 
     pub fn len(&self) -> usize {

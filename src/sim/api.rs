@@ -3,7 +3,7 @@
 //! A write goes the way of the real server's: read into its type, defaults, admission, preparation by kind, managed fields, validation, the store.
 //! Not here: HTTP, deletion (`delete`), and what happens after a write (`controllers`).
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::admission;
 use super::apply;
@@ -149,7 +149,9 @@ fn fold_string_data(secret: &mut Value) {
 }
 
 pub(super) fn type_of(kind: Kind) -> Option<&'static Type> {
-    schema::of(kind.group(), kind.version(), kind.kind())
+    static TYPES: LazyLock<Vec<Option<&'static Type>>> =
+        LazyLock::new(|| Kind::all().map(|kind| schema::of(kind.group(), kind.version(), kind.kind())).collect());
+    TYPES.get(kind.index()).copied().flatten()
 }
 
 impl World {
@@ -207,7 +209,7 @@ impl World {
 
     /// `create`, and where an apply makes the object: with the managed fields that it decided.
     pub(super) fn make(&mut self, kind: Kind, object: Value, caller: &Caller, entries: Entries) -> Result<Arc<Value>> {
-        let mut object = self.read(kind, object)?;
+        let mut object = self.read(kind, object, None)?;
         let kind = self.written(kind);
         let custom = self.customs.get(kind).cloned();
         // What is no version is passed over.
@@ -266,8 +268,9 @@ impl World {
         Ok(if caller.dry_run { Arc::new(object) } else { self.keep(kind, object) })
     }
 
-    /// An object as its type holds it, in the form in which it is stored.
-    pub(super) fn read(&self, kind: Kind, object: Value) -> Result<Value> {
+    /// An object as its type holds it, in the form in which it is stored; `like` is the stored one that it is to replace. Schemas of custom kinds hold what
+    /// only reading them tells apart, so that a definition is read as a whole each time.
+    pub(super) fn read(&self, kind: Kind, object: Value, like: Option<&Value>) -> Result<Value> {
         if let Some(custom) = self.customs.get(kind) {
             let mut object = object;
             for (key, own) in [("apiVersion", custom.api_version.as_str()), ("kind", custom.kind.kind())] {
@@ -284,7 +287,7 @@ impl World {
             return Ok(object);
         }
         let mut object = match type_of(kind) {
-            Some(ty) => decode::typed(ty, &object).map_err(|why| {
+            Some(ty) => decode::typed_like(ty, object, like.filter(|_| kind == kind.stored() && kind != Kind::CUSTOMRESOURCEDEFINITIONS)).map_err(|why| {
                 Failure::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind(), kind.version(), kind.kind()))
             })?,
             None => object,
@@ -324,7 +327,8 @@ impl World {
     /// # Errors
     /// `NotFound`, `Conflict`, `Invalid`.
     pub fn update(&mut self, kind: Kind, object: Value, part: Subresource, caller: &Caller) -> Result<Arc<Value>> {
-        let object = self.read(kind, object)?;
+        let like = self.find(kind, text(&object, "namespace"), text(&object, "name")).cloned();
+        let object = self.read(kind, object, like.as_deref())?;
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
         let Some(old) = self.find(kind, namespace, name).cloned() else {
             if part == Subresource::Main && !kind.is_custom() && strategy::allows_create_on_update(kind) {
@@ -477,7 +481,7 @@ impl World {
         if text(&patched, "namespace") != text(old, "namespace") {
             return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
         }
-        let object = self.read(kind, patched)?;
+        let object = self.read(kind, patched, Some(old))?;
         self.replace(kind, old, object, part, caller, Entries::ToFind)
     }
 

@@ -14,9 +14,9 @@ use super::schema::Type;
 use super::schema::decode;
 use crate::sim::json::{Map, Value, json};
 
+mod direct;
 mod managed;
 pub mod scale;
-mod steady;
 
 use managed::{Managed, Owner};
 
@@ -69,15 +69,24 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 ///
 /// # Source
 /// `FieldManager.Update` of apimachinery 0.36 `util/managedfields` with structured-merge-diff 6.3. It does not fail: where the server gives up, the object has no entries.
-pub fn updated(ty: &'static Type, live: Option<&Value>, new: &Value, writer: Writer<'_>) -> Value {
-    let has_uid = live.is_some_and(|live| live["metadata"]["uid"].as_str().is_some_and(|uid| !uid.is_empty()));
-    if let Some(entries) = live.filter(|_| has_uid).and_then(|live| steady::entries(ty, live, new, writer)) {
-        let mut object = new.clone();
-        if object["metadata"]["managedFields"] != entries {
-            object["metadata"]["managedFields"] = entries;
-        }
+pub fn updated(ty: &'static Type, live: Option<&Value>, new: Value, writer: Writer<'_>) -> Value {
+    let Some(entries) = direct::entries(ty, live, &new, writer) else { return updated_at_length(ty, live, &new, writer) };
+    let mut object = new;
+    if object["metadata"]["managedFields"].is_same(&entries) {
         return object;
     }
+    if let Some(metadata) = metadata_of(&mut object) {
+        match entries {
+            Value::Null => metadata.remove("managedFields"),
+            entries => metadata.insert("managedFields", entries),
+        };
+    }
+    object
+}
+
+/// `updated`, whatever the entries are and wherever they come from.
+fn updated_at_length(ty: &'static Type, live: Option<&Value>, new: &Value, writer: Writer<'_>) -> Value {
+    let has_uid = live.is_some_and(|live| live["metadata"]["uid"].as_str().is_some_and(|uid| !uid.is_empty()));
     let managed = Managed::of_live_or_new(live, new, !writer.subresource.is_empty());
     let live = live.unwrap_or_else(|| ty.zero());
     // An object that had its entries taken away stays without, until somebody applies.
@@ -225,8 +234,16 @@ fn conflict_message(conflicts: &[Conflict]) -> String {
     format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
 }
 
-/// The fields that a write through this door cannot change, since the server takes them from elsewhere.
-fn reset(ty: &Type, subresource: &str, set: &Set) -> Set {
+/// The fields that a write through a door cannot change, since the server takes them from elsewhere.
+enum Reset {
+    Nothing,
+    /// What stands at these paths.
+    Below(&'static [&'static [&'static str]]),
+    /// All that does not stand at these paths; `None` in a path stands for any element.
+    AllBut(&'static [&'static [Option<&'static str>]]),
+}
+
+fn resets(ty: &Type, subresource: &str) -> Reset {
     const WITH_STATUS: &[&str] = &[
         "Deployment",
         "ReplicaSet",
@@ -248,26 +265,35 @@ fn reset(ty: &Type, subresource: &str, set: &Set) -> Set {
     ];
     if let Some(custom) = ty.custom {
         return match subresource {
-            "status" => set.recursive_difference(&Set::of(&[&["metadata"], &["spec"]])),
-            _ if custom.has_status => set.recursive_difference(&Set::of(&[&["status"]])),
-            _ => set.clone(),
+            "status" => Reset::Below(&[&["metadata"], &["spec"]]),
+            _ if custom.has_status => Reset::Below(&[&["status"]]),
+            _ => Reset::Nothing,
         };
     }
     let kind = ty.go_name();
     match (subresource, kind) {
-        ("ephemeralcontainers", "Pod") => set.only_below(&[&[Some("spec"), Some("ephemeralContainers")]]),
-        ("resize", "Pod") => set.only_below(&[
+        ("ephemeralcontainers", "Pod") => Reset::AllBut(&[&[Some("spec"), Some("ephemeralContainers")]]),
+        ("resize", "Pod") => Reset::AllBut(&[
             &[Some("spec"), Some("containers"), None, Some("resources")],
             &[Some("spec"), Some("containers"), None, Some("resizePolicy")],
             &[Some("spec"), Some("initContainers"), None, Some("resources")],
             &[Some("spec"), Some("initContainers"), None, Some("resizePolicy")],
         ]),
-        _ if !WITH_STATUS.contains(&kind) => set.clone(),
-        ("" | "finalize", _) => set.recursive_difference(&Set::of(&[&["status"]])),
-        ("status", "Deployment") => set.recursive_difference(&Set::of(&[&["spec"], &["metadata", "labels"]])),
-        ("status", "Pod") => set.recursive_difference(&Set::of(&[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]])),
-        ("status", _) => set.recursive_difference(&Set::of(&[&["spec"]])),
-        _ => set.clone(),
+        _ if !WITH_STATUS.contains(&kind) => Reset::Nothing,
+        ("" | "finalize", _) => Reset::Below(&[&["status"]]),
+        ("status", "Deployment") => Reset::Below(&[&["spec"], &["metadata", "labels"]]),
+        ("status", "Pod") => Reset::Below(&[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]),
+        ("status", _) => Reset::Below(&[&["spec"]]),
+        _ => Reset::Nothing,
+    }
+}
+
+/// The set without what is reset.
+fn reset(ty: &Type, subresource: &str, set: &Set) -> Set {
+    match resets(ty, subresource) {
+        Reset::Nothing => set.clone(),
+        Reset::Below(paths) => set.recursive_difference(&Set::of(paths)),
+        Reset::AllBut(paths) => set.only_below(paths),
     }
 }
 

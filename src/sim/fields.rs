@@ -10,7 +10,7 @@ use crate::sim::json::{Map, Value};
 use crate::sim::schema::{Shape, Type};
 
 pub mod typed;
-mod written;
+pub mod written;
 
 /// One step of a path into an object.
 #[derive(Clone, Debug)]

@@ -24,7 +24,7 @@ pub fn note(world: &World, kind: Kind, object: Value, old: Option<&Value>, part:
     let Some(ty) = world.type_of(kind) else { return keep(object, old) };
     let api_version = kind.api_version();
     let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: part.name(), now: world.now() };
-    apply::updated(ty, old, &object, writer)
+    apply::updated(ty, old, object, writer)
 }
 
 /// The entries that are there stay as they are where the type of the kind is not known.
@@ -104,7 +104,7 @@ impl World {
         }
         match old {
             Some(old) => {
-                let object = self.read(kind, merged)?;
+                let object = self.read(kind, merged, Some(&old))?;
                 self.replace(kind, &old, object, applied.part, caller, Entries::Decided)
             }
             None => {
@@ -197,7 +197,7 @@ impl World {
                     0 => drop(changed["spec"].as_object_mut().map(|it| it.remove("replicas"))),
                     _ => changed["spec"]["replicas"] = replicas.into(),
                 }
-                apply::updated(ty, Some(&before), &changed, writer)
+                apply::updated(ty, Some(&before), changed, writer)
             };
             let entries = apply::scale::to_parent(&old, &noted, &kind.api_version(), &path);
             if !entries.is_empty() {

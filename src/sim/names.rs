@@ -112,7 +112,7 @@ const WORD_REGEX: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 pub fn label_key(text: &str) -> Vec<String> {
     let mut errors = Vec::new();
     let parts: Vec<&str> = text.split('/').collect();
-    let word = regex_error(WORD, WORD_REGEX, &["MyName", "my.name", "123-abc"]);
+    let word = || regex_error(WORD, WORD_REGEX, &["MyName", "my.name", "123-abc"]);
     let name = match parts.as_slice() {
         [name] => name,
         [prefix, name] => {
@@ -124,7 +124,7 @@ pub fn label_key(text: &str) -> Vec<String> {
             }
             name
         }
-        _ => return vec![format!("a valid label key {word} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')")],
+        _ => return vec![format!("a valid label key {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')", word())],
     };
     if name.is_empty() {
         errors.push("name part must be non-empty".to_owned());
@@ -132,7 +132,7 @@ pub fn label_key(text: &str) -> Vec<String> {
         errors.push(format!("name part {}", longest_bytes(63)));
     }
     if !is_word(name) {
-        errors.push(format!("name part {word}"));
+        errors.push(format!("name part {}", word()));
     }
     errors
 }

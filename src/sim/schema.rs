@@ -143,6 +143,8 @@ pub enum Omit {
 pub struct Field {
     /// Every object that has the field shares its name.
     pub name: Text,
+    /// The name as FieldsV1 has it: `f:spec`.
+    pub key: Text,
     pub link: Link,
     pub default: Option<Value>,
     /// `x-kubernetes-patch-merge-key`
@@ -163,6 +165,7 @@ impl Field {
     pub fn custom(name: &str, link: Link, default: Option<Value>) -> Self {
         Self {
             name: name.into(),
+            key: format!("f:{name}").into(),
             link,
             default,
             merge_key: String::new(),
@@ -409,6 +412,7 @@ impl Schemas {
                 omit,
                 pointer: go.starts_with('*'),
                 embedded,
+                key: format!("f:{name}").into(),
                 name: name.into(),
             };
             fields.fields.push(field);

@@ -168,10 +168,13 @@ impl Store {
             self.kinds.resize_with(kind.index() + 1, Objects::new);
         }
         let previous = self.kinds[kind.index()].insert(key.clone(), Arc::clone(&object));
-        if let Some(previous) = &previous {
-            self.forget(kind, &key, previous);
+        let same = |field: &str, previous: &Value| object["metadata"][field] == previous["metadata"][field];
+        if !previous.as_deref().is_some_and(|it| same("ownerReferences", it) && same("uid", it)) {
+            if let Some(previous) = &previous {
+                self.forget(kind, &key, previous);
+            }
+            self.index(kind, &key, &object);
         }
-        self.index(kind, &key, &object);
         let change = if previous.is_some() { Change::Modified } else { Change::Added };
         self.record(LogEntry { version: self.version, time, kind, change, object, previous })
     }

@@ -99,7 +99,7 @@ fn name_check(kind: Kind) -> names::Check {
 /// What is wrong with the metadata of an object of a custom kind that is about to be made, or to replace one with `old`.
 pub fn custom_metadata(kind: Kind, new: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    metadata(&mut errors, kind, new);
+    metadata(&mut errors, kind, new, old);
     if let Some(old) = old {
         metadata_update(&mut errors, new, old);
     }
@@ -115,14 +115,14 @@ pub fn embedded_metadata(metadata: &Value) -> Vec<FieldError> {
     if !text(metadata, "namespace").is_empty() {
         errors.check("metadata.namespace", text(metadata, "namespace"), names::dns_label);
     }
-    common_metadata(&mut errors, metadata);
+    common_metadata(&mut errors, metadata, None);
     finalizers(&mut errors, &metadata["finalizers"]);
     errors.0
 }
 
 /// What is wrong with a definition of a custom kind, whose name says what it defines.
 fn custom_definition(errors: &mut Errors, object: &Value, old: Option<&Value>) {
-    metadata(errors, Kind::CUSTOMRESOURCEDEFINITIONS, &object["metadata"]);
+    metadata(errors, Kind::CUSTOMRESOURCEDEFINITIONS, &object["metadata"], old.map(|it| &it["metadata"]));
     let name = text(&object["metadata"], "name");
     if old.is_none() && !name.is_empty() && name != definition::wanted_name(object) {
         errors.invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
@@ -141,7 +141,7 @@ pub fn create(kind: Kind, object: &Value) -> Vec<FieldError> {
         custom_definition(&mut errors, object, None);
         return errors.0;
     }
-    metadata(&mut errors, kind, &object["metadata"]);
+    metadata(&mut errors, kind, &object["metadata"], None);
     own_finalizers(&mut errors, &object["metadata"]);
     content(&mut errors, kind, object, None);
     if errors.0.is_empty() {
@@ -165,13 +165,13 @@ pub fn update(kind: Kind, object: &Value, old: &Value, part: Subresource) -> Vec
         custom_definition(&mut errors, object, Some(old));
         return errors.0;
     }
-    metadata(&mut errors, kind, &object["metadata"]);
+    metadata(&mut errors, kind, &object["metadata"], Some(&old["metadata"]));
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
     metadata_update(&mut errors, &object["metadata"], &old["metadata"]);
     own_finalizers(&mut errors, &object["metadata"]);
     // Some kinds judge the whole object once more, its metadata included.
     if part == Subresource::Main && matches!(kind, Kind::PODS | Kind::CONFIGMAPS | Kind::SECRETS | Kind::SERVICES | Kind::CONTROLLERREVISIONS) {
-        metadata(&mut errors, kind, &object["metadata"]);
+        metadata(&mut errors, kind, &object["metadata"], Some(&old["metadata"]));
         own_finalizers(&mut errors, &object["metadata"]);
     }
     match part {
@@ -213,7 +213,7 @@ fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Value>)
     }
 }
 
-fn metadata(errors: &mut Errors, kind: Kind, metadata: &Value) {
+fn metadata(errors: &mut Errors, kind: Kind, metadata: &Value, old: Option<&Value>) {
     let check = name_check(kind);
     let (name, base) = (text(metadata, "name"), text(metadata, "generateName"));
     if !base.is_empty() {
@@ -237,14 +237,16 @@ fn metadata(errors: &mut Errors, kind: Kind, metadata: &Value) {
         errors.forbidden("metadata.namespace", "not allowed on this type");
     }
     errors.not_negative("metadata.generation", &metadata["generation"]);
-    common_metadata(errors, metadata);
+    common_metadata(errors, metadata, old);
     finalizers(errors, &metadata["finalizers"]);
 }
 
-fn common_metadata(errors: &mut Errors, metadata: &Value) {
-    labels(errors, "metadata.labels", &metadata["labels"]);
-    annotations(errors, "metadata.annotations", &metadata["annotations"]);
-    owner_references(errors, &metadata["ownerReferences"]);
+/// What is the same as in `old` was judged when it came there.
+fn common_metadata(errors: &mut Errors, metadata: &Value, old: Option<&Value>) {
+    let fresh = |field: &str| old.is_none_or(|old| !metadata[field].is_same(&old[field])).then(|| &metadata[field]);
+    fresh("labels").into_iter().for_each(|it| labels(errors, "metadata.labels", it));
+    fresh("annotations").into_iter().for_each(|it| annotations(errors, "metadata.annotations", it));
+    fresh("ownerReferences").into_iter().for_each(|it| owner_references(errors, it));
 }
 
 fn labels(errors: &mut Errors, field: &str, labels: &Value) {
@@ -335,7 +337,7 @@ fn metadata_update(errors: &mut Errors, new: &Value, old: &Value) {
     for field in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         errors.immutable(&format!("metadata.{field}"), &new[field], &old[field]);
     }
-    common_metadata(errors, new);
+    common_metadata(errors, new, Some(old));
 }
 
 /// A `metav1.LabelSelector`.

@@ -62,12 +62,12 @@ fn entries_come_out_as_a_real_server_wrote_them() {
                     let metadata = json!({"name": "web", "uid": "1", "managedFields": scale::of_parent(live, api_version, &scale::REPLICAS)});
                     decode::typed(ty, &json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": {"replicas": replicas}})).unwrap()
                 };
-                let scaled =
-                    updated(ty, Some(&scale(&live["spec"]["replicas"])), &scale(&case["replicas"]), Writer { api_version: "autoscaling/v1", ..writer });
+                let scaled = updated(ty, Some(&scale(&live["spec"]["replicas"])), scale(&case["replicas"]), Writer { api_version: "autoscaling/v1", ..writer });
                 Value::from(scale::to_parent(live, &scaled, api_version, &scale::REPLICAS))
             }
             _ => {
-                let mut object = updated(ty, live, &case["new"], writer);
+                let mut object = updated(ty, live, case["new"].clone(), writer);
+                assert_eq!(object, updated_at_length(ty, live, &case["new"], writer), "case {at}");
                 if let Some(live) = live {
                     keep_times(live, &mut object);
                 }
@@ -133,13 +133,13 @@ fn updates_take_what_they_change_and_never_conflict() {
     let mut new = live.clone();
     new["data"] = json!({"x": "2", "z": "1"});
     let ty = of_object(&new).unwrap();
-    let after = updated(ty, Some(&live), &new, writer("edit", "v1", "", LATER));
+    let after = updated(ty, Some(&live), new.clone(), writer("edit", "v1", "", LATER));
     assert_eq!(owners(&after), ["edit@11 x z"], "y is gone, and nobody owns it");
     let conflict = applied(Some(&after), json!({"x": "3"}), "a", LATER, false).unwrap_err();
     assert_eq!(conflict.to_string(), "Apply failed with 1 conflict: conflict with \"edit\" using v1: .data.x");
 
     let mut same = after.clone();
-    same = updated(ty, Some(&after), &same, writer("other", "v1", "", LATER));
+    same = updated(ty, Some(&after), same.clone(), writer("other", "v1", "", LATER));
     assert_eq!(same, after);
 }
 
@@ -149,7 +149,7 @@ fn an_object_without_entries_stays_without_until_somebody_applies() {
     live["metadata"]["uid"] = "1".into();
     let mut new = live.clone();
     new["data"]["x"] = "2".into();
-    assert_eq!(owners(&updated(of_object(&new).unwrap(), Some(&live), &new, writer("edit", "v1", "", NOW))), Vec::<String>::new());
+    assert_eq!(owners(&updated(of_object(&new).unwrap(), Some(&live), new.clone(), writer("edit", "v1", "", NOW))), Vec::<String>::new());
     let conflict = applied(Some(&live), json!({"x": "2"}), "a", NOW, false).unwrap_err();
     assert_eq!(conflict.to_string(), "Apply failed with 1 conflict: conflict with \"before-first-apply\" using v1: .data.x");
 }
@@ -159,7 +159,7 @@ fn an_empty_entry_in_a_request_resets_them_all() {
     let live = applied(None, json!({"x": "1"}), "a", NOW, false).unwrap();
     let mut new = live.clone();
     new["metadata"]["managedFields"] = json!([{}]);
-    let after = updated(of_object(&new).unwrap(), Some(&live), &new, writer("edit", "v1", "", LATER));
+    let after = updated(of_object(&new).unwrap(), Some(&live), new.clone(), writer("edit", "v1", "", LATER));
     assert_eq!(after["metadata"].get("managedFields"), None);
 }
 
@@ -172,7 +172,7 @@ fn the_oldest_of_many_updaters_are_put_together() {
         new["data"][format!("k{at:02}")] = "1".into();
         let now = format!("2026-11-22T10:00:{at:02}Z");
         let (manager, before) = (format!("m{at:02}"), (at > 0).then_some(&live));
-        live = updated(of_object(&new).unwrap(), before, &new, writer(&manager, "v1", "", &now));
+        live = updated(of_object(&new).unwrap(), before, new.clone(), writer(&manager, "v1", "", &now));
     }
     let owners = owners(&live);
     assert_eq!(owners.len(), MAX_UPDATE_MANAGERS);

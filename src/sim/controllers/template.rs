@@ -128,7 +128,8 @@ pub fn pod_of(template: &Value, owner: &Value) -> Value {
             metadata[field] = value.clone();
         }
     }
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]})
+    // As its type holds it, so that it need not be read.
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"], "status": {}})
 }
 
 /// `NAME-`, or the bare name where the dash would make it an invalid prefix.

@@ -7,9 +7,11 @@ use crate::sim::json::{Map, Value};
 use crate::sim::schema::{Field, Link, List, ListKind, Shape, Type};
 
 mod check;
+mod difference;
 mod merge;
 
 pub use check::check;
+pub use difference::{Mark, Node, difference};
 pub use merge::{merge, without};
 
 /// A place in a type: what stands there, and whether it is owned as a whole.

@@ -1,15 +1,34 @@
 //! The members of a JSON object, sorted by name.
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{Text, Value};
 
 /// The members of a JSON object, sorted by name; copied when changed while they are shared.
 ///
 /// Objects of a cluster have few members, so that a sorted list is smaller than a tree and as fast.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Map(Arc<Vec<(Text, Value)>>);
+
+/// All maps without members are one, until they get some.
+static EMPTY: LazyLock<Map> = LazyLock::new(|| Map(Arc::default()));
+
+impl Default for Map {
+    fn default() -> Self {
+        EMPTY.clone()
+    }
+}
+
+/// The order of names; most differ in their first letter.
+fn order(one: &str, other: &str) -> Ordering {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    match (one.first(), other.first()) {
+        (Some(first), Some(second)) if first != second => first.cmp(second),
+        _ => one.cmp(other),
+    }
+}
 
 impl Map {
     pub fn new() -> Self {
@@ -17,7 +36,7 @@ impl Map {
     }
 
     pub fn with_capacity(count: usize) -> Self {
-        Self(Arc::new(Vec::with_capacity(count)))
+        if count == 0 { Self::new() } else { Self(Arc::new(Vec::with_capacity(count))) }
     }
 
     /// Members that are in order already and have each name once.
@@ -48,7 +67,7 @@ impl Map {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(key, _)| key.as_str().cmp(name))
+        self.0.binary_search_by(|(key, _)| order(key, name))
     }
 
     pub fn get(&self, name: &str) -> Option<&Value> {
@@ -202,7 +221,14 @@ impl std::ops::Index<&str> for Map {
 
 impl std::ops::IndexMut<&str> for Map {
     fn index_mut(&mut self, name: &str) -> &mut Value {
-        self.entry(name).or_insert(Value::Null)
+        // A name that is there is not copied.
+        let found = self.find(name);
+        let members = self.members_mut();
+        let at = found.unwrap_or_else(|at| {
+            members.insert(at, (name.into(), Value::Null));
+            at
+        });
+        &mut members[at].1
     }
 }
 

@@ -169,10 +169,18 @@ pub fn unstructured(ty: &'static Type, object: &Value) -> Result<Decoded, String
 /// # Errors
 /// As `json`.
 pub fn typed(ty: &'static Type, object: &Value) -> Result<Value, String> {
-    if whole::is_whole(ty, object) {
-        return Ok(object.clone());
+    typed_like(ty, object.clone(), None)
+}
+
+/// `typed` of an object that is to replace `like`, which its type holds already: what both share is not looked at again.
+///
+/// # Errors
+/// As `json`.
+pub fn typed_like(ty: &'static Type, object: Value, like: Option<&Value>) -> Result<Value, String> {
+    if whole::is_whole(ty, &object, like) {
+        return Ok(object);
     }
-    Ok(json(ty, &Tree::from(object))?.object)
+    Ok(json(ty, &Tree::from(&object))?.object)
 }
 
 /// Which of the server's two decoders speaks.

@@ -4,26 +4,31 @@
 
 use super::scalar::illegal_base64;
 use super::{is_struct_in_go, quantity, time};
-use crate::sim::json::{Map, Number, Value};
+use crate::sim::json::{Map, Number, Text, Value};
 use crate::sim::schema::{Field, Omit, Shape, Type};
 
-/// Whether reading `object` into its type would give the same object.
-pub(super) fn is_whole(ty: &'static Type, object: &Value) -> bool {
-    look(ty, object).is_some()
+/// Whether reading `object` into its type would give the same object; `like` is one of which that is known.
+pub(super) fn is_whole(ty: &'static Type, object: &Value, like: Option<&Value>) -> bool {
+    look(ty, object, like).is_some()
 }
 
 /// `None` where reading would, or might, change the value; else whether it is Go's zero.
-fn look(ty: &'static Type, value: &Value) -> Option<bool> {
+fn look(ty: &'static Type, value: &Value, like: Option<&Value>) -> Option<bool> {
+    if like.is_some_and(|like| (value.is_object() || value.is_array()) && value.is_same(like)) {
+        debug_assert!(look(ty, value, None).is_some(), "a {} was kept that is not whole: {value}", ty.go);
+        return Some(is_zero(ty, value));
+    }
     match (&ty.shape, value) {
         (_, Value::Null) => None,
-        (Shape::Struct(fields), Value::Object(map)) => structure(&fields.fields, fields.sorted(), map),
+        (Shape::Struct(fields), Value::Object(map)) => structure(&fields.fields, fields.sorted(), map, like.and_then(Value::as_object)),
         (Shape::Map(link), Value::Object(map)) => {
-            let ty = link.ty();
-            map.values().all(|value| look(ty, value).is_some()).then_some(map.is_empty())
+            let (ty, like) = (link.ty(), like.and_then(Value::as_object));
+            map.iter().all(|(name, value)| look(ty, value, like.and_then(|it| it.get(name))).is_some()).then_some(map.is_empty())
         }
         (Shape::List(list), Value::Array(items)) => {
-            let ty = list.item.ty();
-            items.iter().all(|item| look(ty, item).is_some()).then_some(items.is_empty())
+            let (ty, like) = (list.item.ty(), like.and_then(Value::as_array));
+            let is_whole = |(at, item)| look(ty, item, like.and_then(|it| it.get(at))).is_some();
+            items.iter().enumerate().all(is_whole).then_some(items.is_empty())
         }
         (Shape::Raw, _) => Some(false),
         (Shape::String, Value::String(text)) => Some(text.is_empty()),
@@ -41,13 +46,32 @@ fn look(ty: &'static Type, value: &Value) -> Option<bool> {
     }
 }
 
+/// Whether a value that its type holds is Go's zero: as `look` has it, without looking further than it takes.
+fn is_zero(ty: &'static Type, value: &Value) -> bool {
+    match (&ty.shape, value) {
+        (Shape::Struct(_), Value::Object(map)) => map.iter().all(|(name, value)| match ty.field(name) {
+            Some(field) if field.pointer => value.is_null(),
+            Some(field) => value.is_null() || is_zero(field.ty(), value),
+            None => false,
+        }),
+        (Shape::Map(_), Value::Object(map)) => map.is_empty(),
+        (Shape::List(_), Value::Array(items)) => items.is_empty(),
+        _ => look(ty, value, None) == Some(true),
+    }
+}
+
 /// Goes along the fields and the members at once: both are sorted by name.
-fn structure(fields: &[Field], sorted: &[usize], map: &Map) -> Option<bool> {
+fn structure(fields: &[Field], sorted: &[usize], map: &Map, like: Option<&Map>) -> Option<bool> {
     let mut members = map.iter().peekable();
+    let mut likes = like.into_iter().flatten().peekable();
     let mut zero = true;
     for field in sorted.iter().map(|at| &fields[*at]) {
-        match members.next_if(|(name, _)| name.as_str() <= field.name.as_str()) {
-            Some((name, value)) if name.as_str() == field.name.as_str() => zero &= member(field, value)?,
+        match members.next_if(|(name, _)| Text::ptr_eq(name, &field.name) || name.as_str() <= field.name.as_str()) {
+            Some((name, value)) if *name == field.name => {
+                while likes.next_if(|(name, _)| name.as_str() < field.name.as_str()).is_some() {}
+                let like = likes.next_if(|(name, _)| **name == field.name).map(|(_, like)| like);
+                zero &= member(field, value, like)?;
+            }
             // Not known to the type.
             Some(_) => return None,
             None if field.pointer && field.omit == Omit::Never => return None,
@@ -59,19 +83,19 @@ fn structure(fields: &[Field], sorted: &[usize], map: &Map) -> Option<bool> {
     members.next().is_none().then_some(zero)
 }
 
-fn member(field: &Field, value: &Value) -> Option<bool> {
+fn member(field: &Field, value: &Value, like: Option<&Value>) -> Option<bool> {
     if field.pointer {
         let is_nil = value.is_null() && field.omit == Omit::Never;
-        return if is_nil { Some(true) } else { look(field.ty(), value).map(|_| false) };
+        return if is_nil { Some(true) } else { look(field.ty(), value, like).map(|_| false) };
     }
     let shape = &field.ty().shape;
+    let left_out = field.omit == Omit::Zero || (field.omit == Omit::Empty && !is_struct_in_go(field.ty()));
     if value.is_null() {
         // Absent, and written nevertheless.
         let null_is_zero = matches!(shape, Shape::Map(_) | Shape::List(_) | Shape::Bytes | Shape::Raw | Shape::Time | Shape::MicroTime);
-        return (null_is_zero && field.omit == Omit::Never).then_some(true);
+        return (null_is_zero && !left_out).then_some(true);
     }
-    let zero = look(field.ty(), value)?;
+    let zero = look(field.ty(), value, like)?;
     let is_list = matches!(shape, Shape::Map(_) | Shape::List(_));
-    let left_out = field.omit == Omit::Zero || (field.omit == Omit::Empty && !is_struct_in_go(field.ty()));
     (!zero || !(left_out || is_list)).then_some(zero)
 }

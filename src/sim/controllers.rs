@@ -47,7 +47,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::object::{controller_of, deleting, labels, name, namespace, selects, text};
+use self::object::{controller_of, deleting, labels, name, namespace, owner_selects, text};
 use super::events::{self, Recorder};
 use super::fault::Faults;
 use super::gc;
@@ -99,6 +99,7 @@ impl Key {
 pub enum Controller {
     Deployment,
     ReplicaSet,
+    ReplicationController,
     StatefulSet,
     DaemonSet,
     Job,
@@ -125,7 +126,7 @@ impl Controller {
     const fn latency_us(self) -> u64 {
         match self {
             Self::Deployment => 8_000,
-            Self::ReplicaSet => 6_000,
+            Self::ReplicaSet | Self::ReplicationController => 6_000,
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
             Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
@@ -203,6 +204,7 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
             queue::add(world, Controller::ReplicaSet, &Key::of(object));
             wake_owners(world, entry, &[(Kind::DEPLOYMENTS, Controller::Deployment)]);
         }
+        Kind::REPLICATIONCONTROLLERS => queue::add(world, Controller::ReplicationController, &Key::of(object)),
         Kind::STATEFULSETS => queue::add(world, Controller::StatefulSet, &Key::of(object)),
         Kind::DAEMONSETS => queue::add(world, Controller::DaemonSet, &Key::of(object)),
         Kind::JOBS => {
@@ -212,7 +214,7 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
         Kind::CRONJOBS => queue::add(world, Controller::CronJob, &Key::of(object)),
         Kind::SERVICES => queue::add(world, Controller::Endpoints, &Key::of(object)),
         Kind::PODDISRUPTIONBUDGETS => queue::add(world, Controller::Disruption, &Key::of(object)),
-        Kind::HORIZONTALPODAUTOSCALERS => queue::add(world, Controller::Autoscaler, &Key::of(object)),
+        Kind::HORIZONTALPODAUTOSCALERS => autoscaler::enqueue(world, &Key::of(object)),
         Kind::PERSISTENTVOLUMECLAIMS if gone => volume::reclaim(world, object),
         Kind::PERSISTENTVOLUMECLAIMS => {
             queue::add(world, Controller::Volume, &Key::of(object));
@@ -257,6 +259,7 @@ fn observe_pod(world: &mut World, entry: &LogEntry, gone: bool) {
     let pod = &entry.object;
     let owners = [
         (Kind::REPLICASETS, Controller::ReplicaSet),
+        (Kind::REPLICATIONCONTROLLERS, Controller::ReplicationController),
         (Kind::STATEFULSETS, Controller::StatefulSet),
         (Kind::DAEMONSETS, Controller::DaemonSet),
         (Kind::JOBS, Controller::Job),
@@ -324,7 +327,7 @@ fn wake_owners(world: &mut World, entry: &LogEntry, kinds: &[(Kind, Controller)]
     let unchanged = |before: &Value| before["metadata"]["labels"] == object["metadata"]["labels"] && controller_of(before).is_none();
     if owner.is_none() && entry.change != Change::Deleted && !entry.previous.as_deref().is_some_and(unchanged) {
         for (kind, controller) in kinds {
-            let matching = world.list(*kind, Some(namespace(object))).filter(|it| selects(&it["spec"]["selector"], labels(object)));
+            let matching = world.list(*kind, Some(namespace(object))).filter(|it| owner_selects(it, labels(object)));
             woken.extend(matching.map(|it| (*controller, Key::of(it))));
         }
     }
@@ -357,7 +360,8 @@ pub fn work(world: &mut World, work: Work) {
             let before = world.store.version();
             let outcome = match controller {
                 Controller::Deployment => deployment::sync(world, &key),
-                Controller::ReplicaSet => replicaset::sync(world, &key),
+                Controller::ReplicaSet => replicaset::sync(world, &replicaset::SETS, &key),
+                Controller::ReplicationController => replicaset::sync(world, &replicaset::CONTROLLERS, &key),
                 Controller::StatefulSet => statefulset::sync(world, &key),
                 Controller::DaemonSet => daemonset::sync(world, &key),
                 Controller::Job => job::sync(world, &key),

@@ -110,6 +110,22 @@ pub fn label_selector_text(selector: &Value) -> String {
     parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
+/// A `metav1.LabelSelector` as Go prints it.
+pub fn label_selector_go(selector: &Value) -> String {
+    if selector.is_null() {
+        return "nil".to_owned();
+    }
+    let labels = selector["matchLabels"].as_object().into_iter().flatten();
+    let labels: String = labels.map(|(key, value)| format!("{key}: {},", value.as_str().unwrap_or_default())).collect();
+    let expressions = selector["matchExpressions"].as_array().into_iter().flatten().map(|it| {
+        let values: Vec<&str> = it["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let (key, operator) = (it["key"].as_str().unwrap_or_default(), it["operator"].as_str().unwrap_or_default());
+        format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{}],}},", values.join(" "))
+    });
+    let expressions: String = expressions.collect();
+    format!("&LabelSelector{{MatchLabels:map[string]string{{{labels}}},MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}")
+}
+
 impl Requirement {
     fn matches(&self, labels: Option<&Map>) -> bool {
         let value = labels.and_then(|it| it.get(&self.key)).and_then(Value::as_str);

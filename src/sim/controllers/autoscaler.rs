@@ -1,22 +1,25 @@
 //! The HorizontalPodAutoscaler, on the load that a test sets: CPU and memory by pod, as a share of what is requested or as a plain average.
 //!
-//! Not here: other metrics and `behavior` blocks; a metric that is none of these is said to be unavailable.
+//! Not here: `behavior` blocks, and metrics of other kinds, of which no API tells anything (`metrics`).
+
+mod metrics;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::metrics::{Failed, Measured};
 use super::client::{self, Component};
-use super::object::{labels, list, name, namespace, replicas, selects, stamp, status_count};
-use super::pods::{is_active, is_ready};
+use super::object::{list, name, stamp};
 use super::template::quantity;
 use super::{Controller, Key, queue};
 use crate::sim::events;
-use crate::sim::failure::Result;
+use crate::sim::failure::{Failure, Result};
+use crate::sim::fault;
 use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
+use crate::sim::selector::Selector;
 use crate::sim::world::World;
 
 const BY: Component = Component::Autoscaler;
@@ -24,9 +27,6 @@ const BY: Component = Component::Autoscaler;
 const PERIOD: SignedDuration = SignedDuration::from_secs(15);
 /// For so long the highest recommendation counts before anything is scaled down.
 const STABLE: SignedDuration = SignedDuration::from_mins(5);
-/// Differences below a tenth are left alone.
-const TOLERANCE: f64 = 0.1;
-
 /// What autoscalers measure, and what they recommended lately.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Load {
@@ -44,11 +44,9 @@ pub fn set_load(world: &mut World, space: &str, workload: &str, resource: &str, 
     true
 }
 
-/// What one metric says.
-struct Measured {
-    desired: i64,
-    name: String,
-    status: Value,
+/// Wants a look at an autoscaler that is new or has changed: its queue knows no haste, and the look comes after a whole period.
+pub fn enqueue(world: &mut World, key: &Key) {
+    queue::add_after(world, Controller::Autoscaler, key, PERIOD);
 }
 
 /// # Source
@@ -64,97 +62,213 @@ pub fn sync(world: &mut World, key: &Key) -> Result<()> {
         scaler["status"] = json!({});
     }
     let before = scaler["status"].clone();
-    step(world, key, &mut scaler)?;
+    let error = step(world, key, &mut scaler);
     if scaler["status"] != before {
-        client::update_status(world, BY, Kind::HORIZONTALPODAUTOSCALERS, scaler)?;
+        client::update_status(world, BY, Kind::HORIZONTALPODAUTOSCALERS, scaler.clone())?;
+    }
+    if let Some(error) = error {
+        events::warning(world, BY, &scaler, "FailedComputeMetricsReplicas", &error);
     }
     Ok(())
 }
 
-fn step(world: &mut World, key: &Key, scaler: &mut Value) -> Result<()> {
+/// What is scaled: the kind, its name, and its `autoscaling/v1` Scale.
+struct Target {
+    kind: Kind,
+    name: String,
+    scale: Value,
+}
+
+impl Target {
+    /// # Errors
+    /// Why there is nothing to scale, in the words of an event.
+    fn find(world: &World, space: &str, reference: &Value) -> std::result::Result<Self, String> {
+        let kind_name = reference["kind"].as_str().unwrap_or_default();
+        let name = name_of(reference);
+        let group = reference["apiVersion"].as_str().and_then(|it| it.split_once('/')).map_or("", |(group, _)| group);
+        let built_in = Kind::all().find(|it| it.group() == group && it.kind() == kind_name);
+        let kind = built_in.or_else(|| world.customs.served().map(|it| it.kind).find(|it| it.group() == group && it.kind() == kind_name));
+        let Some(kind) = kind else { return Err(format!("no matches for kind {kind_name:?} in group {group:?}")) };
+        if kind.subresource("scale").is_none() && !world.customs.get(kind).is_some_and(|it| it.has_part("scale")) {
+            return Err("the server could not find the requested resource".to_owned());
+        }
+        let scale = world.scale(kind, space, name).map_err(|failure| failure.message().to_owned())?;
+        Ok(Self { kind, name: name.to_owned(), scale })
+    }
+
+    fn replicas(&self) -> i64 {
+        self.scale["spec"]["replicas"].as_i64().unwrap_or(0)
+    }
+
+    fn selector(&self) -> &str {
+        self.scale["status"]["selector"].as_str().unwrap_or_default()
+    }
+
+    fn resize(&self, world: &mut World, space: &str, replicas: i64) -> Result<()> {
+        fault::before_component(world, BY.manager(), "update", self.kind)?;
+        let mut scale = self.scale.clone();
+        scale["spec"]["replicas"] = Value::from(replicas);
+        world.write_scale(self.kind, space, &self.name, &scale, &BY.caller()).map(drop)
+    }
+}
+
+fn name_of(reference: &Value) -> &str {
+    reference["name"].as_str().unwrap_or_default()
+}
+
+/// One look; what it says in the end, when it could not tell how many replicas there should be.
+fn step(world: &mut World, key: &Key, scaler: &mut Value) -> Option<String> {
     let now = world.now();
-    let (kind_name, target_name) = (
-        scaler["spec"]["scaleTargetRef"]["kind"].as_str().unwrap_or_default().to_owned(),
-        scaler["spec"]["scaleTargetRef"]["name"].as_str().unwrap_or_default().to_owned(),
-    );
-    let kind = match kind_name.as_str() {
-        "Deployment" => Kind::DEPLOYMENTS,
-        "StatefulSet" => Kind::STATEFULSETS,
-        "ReplicaSet" => Kind::REPLICASETS,
-        _ => {
-            let version = scaler["spec"]["scaleTargetRef"]["apiVersion"].as_str().unwrap_or_default();
-            let why = match world.kind_of(version, &kind_name) {
-                Some(kind) if kind.is_custom() => "the simulated cluster does not scale custom kinds by themselves".to_owned(),
-                _ => format!("no matches for kind {kind_name:?}"),
-            };
+    let target = match Target::find(world, &key.namespace, &scaler["spec"]["scaleTargetRef"]) {
+        Ok(target) => target,
+        Err(why) => {
             no_scale(world, scaler, &why);
-            return Ok(());
+            return None;
         }
     };
-    let Some(target) = client::get(world, kind, &key.namespace, &target_name) else {
-        let why = format!("{} {target_name:?} not found", kind.qualified());
-        no_scale(world, scaler, &why);
-        return Ok(());
-    };
     set(scaler, "AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale", now);
-    let current = replicas(&target);
+    let current = target.replicas();
     let (least, most) = (scaler["spec"]["minReplicas"].as_i64().unwrap_or(1), scaler["spec"]["maxReplicas"].as_i64().unwrap_or(1));
-    scaler["status"]["currentReplicas"] = Value::from(status_count(&target, "replicas"));
     let (mut desired, mut reason) = (current, String::new());
-    if current == 0 {
+    let mut measured = Vec::new();
+    let mut error = None;
+    if current == 0 && least != 0 {
         set(scaler, "ScalingActive", "False", "ScalingDisabled", "scaling is disabled since the replica count of the target is zero", now);
-        return finish(scaler, 0);
     } else if current > most {
         (desired, reason) = (most, "Current number of replicas above Spec.MaxReplicas".to_owned());
     } else if current < least {
         (desired, reason) = (least, "Current number of replicas below Spec.MinReplicas".to_owned());
     } else {
-        let measured = match measure_all(world, scaler, &target, &kind_name, current) {
-            Ok(measured) => measured,
-            Err((why, metric)) => {
-                events::warning(world, BY, scaler, "FailedGetResourceMetric", &why);
-                events::warning(
-                    world,
-                    BY,
-                    scaler,
-                    "FailedComputeMetricsReplicas",
-                    &format!("invalid metrics (1 invalid out of 1), first error is: failed to get {metric} resource metric value: {why}"),
-                );
-                let message = format!("the HPA was unable to compute the replica count: {why}");
-                set(scaler, "ScalingActive", "False", "FailedGetResourceMetric", &message, now);
-                return finish(scaler, current);
-            }
+        let decided = decide(world, key, scaler, &target);
+        measured = decided.statuses;
+        error = decided.error;
+        let Some(recommended) = decided.replicas else {
+            let desired = scaler["status"]["desiredReplicas"].as_i64().unwrap_or(0);
+            write(scaler, current, desired, measured);
+            return error;
         };
-        scaler["status"]["currentMetrics"] = measured.iter().map(|it| it.status.clone()).collect();
-        if let Some(highest) = measured.iter().rev().max_by_key(|it| it.desired) {
-            let message = format!("the HPA was able to successfully calculate a replica count from {}", highest.name);
-            set(scaler, "ScalingActive", "True", "ValidMetricFound", &message, now);
-            desired = highest.desired;
-            reason = if desired > current { format!("{} above target", highest.name) } else { "All metrics below target".to_owned() };
-        }
-        desired = stabilise(world, key, scaler, desired, now);
-        desired = limit(scaler, current, desired, least, most, now);
+        reason = if recommended > current { format!("{} above target", decided.metric) } else { "All metrics below target".to_owned() };
+        let stable = stabilise(world, key, scaler, recommended, now);
+        desired = limit(scaler, current, stable, least, most, now);
     }
     if desired != current {
-        let mut copy = Value::clone(&target);
-        copy["spec"]["replicas"] = Value::from(desired);
-        client::update(world, BY, kind, copy)?;
+        if let Err(failure) = target.resize(world, &key.namespace, desired) {
+            rescale_failed(world, scaler, desired, &reason, &failure);
+            let desired = scaler["status"]["desiredReplicas"].as_i64().unwrap_or(0);
+            write(scaler, current, desired, measured);
+            return None;
+        }
         set(scaler, "AbleToScale", "True", "SucceededRescale", &format!("the HPA controller was able to update the target scale to {desired}"), now);
         events::normal(world, BY, scaler, "SuccessfulRescale", &format!("New size: {desired}; reason: {reason}"));
         scaler["status"]["lastScaleTime"] = Value::from(stamp(now));
     }
-    finish(scaler, desired)
+    write(scaler, current, desired, measured);
+    error
 }
 
-fn finish(scaler: &mut Value, desired: i64) -> Result<()> {
-    scaler["status"]["desiredReplicas"] = Value::from(desired);
-    scaler["status"]["observedGeneration"] = scaler["metadata"]["generation"].clone();
-    if scaler["status"]["observedGeneration"].is_null()
-        && let Some(status) = scaler["status"].as_object_mut()
-    {
-        status.remove("observedGeneration");
+/// What the metrics say together.
+struct Decided {
+    /// `None` when they do not tell enough.
+    replicas: Option<i64>,
+    metric: String,
+    statuses: Vec<Value>,
+    error: Option<String>,
+}
+
+/// # Source
+/// `computeReplicasForMetrics`.
+fn decide(world: &mut World, key: &Key, scaler: &mut Value, target: &Target) -> Decided {
+    let nothing = |error: String, statuses| Decided { replicas: None, metric: String::new(), statuses, error: Some(error) };
+    let now = world.now();
+    let selector = match selector(world, key, scaler, target) {
+        Ok(selector) => selector,
+        Err(why) => return nothing(why, Vec::new()),
+    };
+    let found = metrics::measure_all(world, key, scaler, target, &selector);
+    let count = found.len();
+    let mut statuses = Vec::with_capacity(count);
+    let mut failures: Vec<Failed> = Vec::new();
+    let mut best: Option<Measured> = None;
+    for metric in found {
+        match metric {
+            Ok(measured) => {
+                statuses.push(measured.status.clone());
+                if best.as_ref().is_none_or(|best| measured.desired > best.desired) {
+                    best = Some(measured);
+                }
+            }
+            Err(failed) => {
+                events::warning(world, BY, scaler, failed.reason, &failed.why);
+                statuses.push(json!({"type": ""}));
+                failures.push(failed);
+            }
+        }
     }
-    Ok(())
+    let error = failures.first().map(|it| format!("invalid metrics ({} invalid out of {count}), first error is: {}", failures.len(), it.error()));
+    // What is not known may ask for more replicas, so that nothing is scaled down without it.
+    let Some(best) = best.filter(|best| failures.is_empty() || best.desired >= target.replicas()) else {
+        if let Some(first) = failures.first() {
+            set(scaler, "ScalingActive", "False", first.reason, &format!("the HPA was unable to compute the replica count: {}", first.why), now);
+        }
+        return nothing(error.unwrap_or_default(), statuses);
+    };
+    let message = format!("the HPA was able to successfully calculate a replica count from {}", best.name);
+    set(scaler, "ScalingActive", "True", "ValidMetricFound", &message, now);
+    Decided { replicas: Some(best.desired), metric: best.name, statuses, error }
+}
+
+/// The selector of the target's pods, if they are this autoscaler's alone.
+///
+/// # Source
+/// `validateAndParseSelector`.
+fn selector(world: &mut World, key: &Key, scaler: &mut Value, target: &Target) -> std::result::Result<Selector, String> {
+    let now = world.now();
+    if target.selector().is_empty() {
+        let why = "selector is required";
+        events::warning(world, BY, scaler, "SelectorRequired", why);
+        set(scaler, "ScalingActive", "False", "InvalidSelector", "the HPA target's scale is missing a selector", now);
+        return Err(why.to_owned());
+    }
+    let selector = match Selector::parse(Kind::PODS, None, target.selector(), "") {
+        Ok(selector) => selector,
+        Err(failure) => {
+            let why = format!("couldn't convert selector into a corresponding internal selector object: {}", failure.message());
+            events::warning(world, BY, scaler, "InvalidSelector", &why);
+            set(scaler, "ScalingActive", "False", "InvalidSelector", &why, now);
+            return Err(why);
+        }
+    };
+    let others = rivals(world, key, &selector);
+    if others.len() > 1 {
+        let why = format!("pods by selector {} are controlled by multiple HPAs: [{}]", target.selector(), others.join(" "));
+        events::warning(world, BY, scaler, "AmbiguousSelector", &why);
+        set(scaler, "ScalingActive", "False", "AmbiguousSelector", &why, now);
+        return Err(why);
+    }
+    Ok(selector)
+}
+
+/// The autoscalers that look after any of the pods that are selected: this one, and others that have found their target.
+fn rivals(world: &World, key: &Key, selector: &Selector) -> Vec<String> {
+    let pods: Vec<_> = world.list(Kind::PODS, Some(&key.namespace)).filter(|pod| selector.matches(Kind::PODS, pod)).collect();
+    let looks_after = |scaler: &Value| {
+        let target = Target::find(world, &key.namespace, &scaler["spec"]["scaleTargetRef"]).ok()?;
+        let theirs = Selector::parse(Kind::PODS, None, target.selector(), "").ok().filter(|it| !it.is_everything())?;
+        pods.iter().any(|pod| theirs.matches(Kind::PODS, pod)).then_some(())
+    };
+    let known = |scaler: &Value| name(scaler) == key.name || list(&scaler["status"]["conditions"]).iter().any(|it| it["type"] == "ScalingActive");
+    let scalers = world.list(Kind::HORIZONTALPODAUTOSCALERS, Some(&key.namespace)).filter(|it| known(it));
+    scalers.filter(|it| looks_after(it).is_some()).map(|it| format!("{}/{}", key.namespace, name(it))).collect()
+}
+
+fn write(scaler: &mut Value, current: i64, desired: i64, metrics: Vec<Value>) {
+    let Some(status) = scaler["status"].as_object_mut() else { return };
+    match current {
+        0 => drop(status.remove("currentReplicas")),
+        _ => drop(status.insert("currentReplicas".to_owned(), Value::from(current))),
+    }
+    status.insert("desiredReplicas".to_owned(), Value::from(desired));
+    status.insert("currentMetrics".to_owned(), if metrics.is_empty() { Value::Null } else { Value::from(metrics) });
 }
 
 fn no_scale(world: &mut World, scaler: &mut Value, why: &str) {
@@ -164,65 +278,11 @@ fn no_scale(world: &mut World, scaler: &mut Value, why: &str) {
     scaler["status"]["desiredReplicas"] = Value::from(scaler["status"]["desiredReplicas"].as_i64().unwrap_or(0));
 }
 
-fn measure_all(world: &World, scaler: &Value, target: &Value, kind: &str, current: i64) -> std::result::Result<Vec<Measured>, (String, String)> {
-    let used = world.controllers.load.used.get(&(namespace(target).to_owned(), format!("{kind}/{}", name(target))));
-    let pods: Vec<Arc<Value>> = world
-        .list(Kind::PODS, Some(namespace(target)))
-        .filter(|pod| is_active(pod) && is_ready(pod) && selects(&target["spec"]["selector"], labels(pod)))
-        .cloned()
-        .collect();
-    list(&scaler["spec"]["metrics"]).iter().map(|metric| measure(metric, used, &pods, current)).collect()
-}
-
-fn measure(metric: &Value, used: Option<&BTreeMap<String, i128>>, pods: &[Arc<Value>], current: i64) -> std::result::Result<Measured, (String, String)> {
-    let resource = metric["resource"]["name"].as_str().unwrap_or_default();
-    let target = &metric["resource"]["target"];
-    let failed = |why: &str| {
-        let what = if target["type"] == "Utilization" { "utilization" } else { "usage" };
-        (format!("failed to get {resource} {what}: {why}"), resource.to_owned())
-    };
-    let unavailable = "unable to get metrics for resource";
-    let Some(each) = used.and_then(|used| used.get(resource)).copied().filter(|_| metric["type"] == "Resource") else {
-        let why = format!(
-            "{unavailable} {resource}: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)"
-        );
-        return Err(failed(&why));
-    };
-    if pods.is_empty() {
-        return Err(failed("did not receive metrics for targeted pods (pods might be unready)"));
-    }
-    let count = i128::try_from(pods.len()).unwrap_or(1);
-    let text = |nano: i128| if resource == "cpu" { format!("{}m", nano / 1_000_000) } else { (nano / 1_000_000_000).to_string() };
-    let (ratio, mut now, label) = if target["type"] == "Utilization" {
-        let request = |pod: &Value| {
-            list(&pod["spec"]["containers"])
-                .iter()
-                .map(|container| container["resources"]["requests"][resource].as_str().and_then(quantity))
-                .sum::<Option<i128>>()
-        };
-        let Some(requested) = pods.iter().map(|pod| request(pod)).sum::<Option<i128>>().filter(|sum| *sum > 0) else {
-            let pod = name(&pods[0]);
-            let container = list(&pods[0]["spec"]["containers"])[0]["name"].as_str().unwrap_or_default();
-            return Err(failed(&format!("missing request for {resource} in container {container} of Pod {pod}")));
-        };
-        let percent = each * count * 100 / requested;
-        let wanted = target["averageUtilization"].as_i64().unwrap_or(80).max(1);
-        (
-            percent as f64 / wanted as f64,
-            json!({"averageUtilization": i64::try_from(percent).unwrap_or(i64::MAX)}),
-            "resource utilization (percentage of request)",
-        )
-    } else {
-        let wanted = target["averageValue"].as_str().and_then(quantity).unwrap_or(1).max(1);
-        (each as f64 / wanted as f64, json!({}), "resource")
-    };
-    now["averageValue"] = Value::from(text(each));
-    let ready = i64::try_from(pods.len()).unwrap_or(i64::MAX);
-    // Truncation is what the real one does after rounding up.
-    #[expect(clippy::cast_possible_truncation, reason = "replica counts are far below 2^53")]
-    let desired = if (ratio - 1.0).abs() <= TOLERANCE { current } else { (ratio * ready as f64).ceil() as i64 };
-    let status = json!({"type": "Resource", "resource": {"name": resource, "current": now}});
-    Ok(Measured { desired, name: format!("{resource} {label}"), status })
+fn rescale_failed(world: &mut World, scaler: &mut Value, desired: i64, reason: &str, failure: &Failure) {
+    let now = world.now();
+    events::warning(world, BY, scaler, "FailedRescale", &format!("New size: {desired}; reason: {reason}; error: {}", failure.message()));
+    let message = format!("the HPA controller was unable to update the target scale: {}", failure.message());
+    set(scaler, "AbleToScale", "False", "FailedUpdateScale", &message, now);
 }
 
 /// The highest recommendation of the last minutes, so that a short lull scales nothing down.

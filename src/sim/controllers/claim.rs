@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::client::{self, Component};
-use super::object::{controller_of, deleting, labels, list, name, namespace, owner_reference, selects, uid};
+use super::object::{controller_of, deleting, labels, list, name, namespace, owner_reference, owner_selects, uid};
 use crate::sim::failure::Result;
 use crate::sim::json::{Value, json};
 use crate::sim::kinds::Kind;
@@ -20,12 +20,11 @@ pub fn replica_sets(world: &mut World, deployment: &Value) -> Result<Vec<Arc<Val
 /// `BaseControllerRefManager.ClaimObject`.
 pub fn claim(world: &mut World, by: Component, owner_kind: Kind, owner: &Value, kind: Kind, counts: impl Fn(&Value) -> bool) -> Result<Vec<Arc<Value>>> {
     let mut claimed = Vec::new();
-    let selector = &owner["spec"]["selector"];
     for object in client::owned(world, kind, uid(owner)) {
         if !counts(&object) {
             continue;
         }
-        if selects(selector, labels(&object)) {
+        if owner_selects(owner, labels(&object)) {
             claimed.push(object);
         } else if !deleting(owner) {
             match release(world, by, kind, owner, &object) {
@@ -35,7 +34,8 @@ pub fn claim(world: &mut World, by: Component, owner_kind: Kind, owner: &Value, 
         }
     }
     for object in orphans(world, kind, namespace(owner)) {
-        if deleting(owner) || deleting(&object) || !counts(&object) || !selects(selector, labels(&object)) || !client::still_alive(world, owner_kind, owner) {
+        if deleting(owner) || deleting(&object) || !counts(&object) || !owner_selects(owner, labels(&object)) || !client::still_alive(world, owner_kind, owner)
+        {
             continue;
         }
         match adopt(world, by, kind, owner, &object) {

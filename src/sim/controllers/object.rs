@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::sim::json::{Map, Value, json};
+use crate::sim::kinds::Kind;
 
 pub fn name(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
@@ -139,6 +140,15 @@ pub fn selects(selector: &Value, labels: Option<&Map>) -> bool {
                 _ => false,
             }
         })
+}
+
+/// Whether the selector of a workload matches: that of a ReplicationController is a plain map, and an empty one is none.
+pub fn owner_selects(owner: &Value, labels: Option<&Map>) -> bool {
+    let selector = &owner["spec"]["selector"];
+    if kind(owner) != Kind::REPLICATIONCONTROLLERS.kind() {
+        return selects(selector, labels);
+    }
+    selector.as_object().is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value)))
 }
 
 /// Whether a selector has no requirement at all: such a selector is refused by controllers that own pods.

@@ -29,6 +29,9 @@ use crate::sim::json::{Value, json};
 
 mod authorize;
 mod documents;
+mod packed;
+#[cfg(test)]
+mod packed_tests;
 mod parts;
 mod reviews;
 mod steer;
@@ -46,6 +49,9 @@ pub struct Asked {
     pub user_agent: String,
     /// The versions of an answer that the client has already.
     pub if_none_match: String,
+    pub takes_gzip: bool,
+    /// What the client calls the request; else it gets a name here.
+    pub audit_id: String,
     /// The token that the client shows.
     pub bearer: Option<String>,
     /// Who is at the other end of the connection; in one process, whoever it likes to be.
@@ -76,6 +82,8 @@ impl Asked {
             content_type: header(header::CONTENT_TYPE),
             user_agent: header(header::USER_AGENT),
             if_none_match: header(header::IF_NONE_MATCH),
+            takes_gzip: packed::takes_gzip(&head.headers),
+            audit_id: header(header::HeaderName::from_static("audit-id")),
             bearer: bearer(&header(header::AUTHORIZATION)),
             identity: head.extensions.get::<Identity>().cloned().unwrap_or_else(Identity::administrator),
             impersonated: Impersonated {
@@ -148,7 +156,8 @@ impl Answer {
     }
 
     fn text(code: StatusCode, text: impl Into<String>) -> Self {
-        Self::Bytes { code, content_type: "text/plain; charset=utf-8", bytes: Bytes::from(text.into()) }
+        let headers = vec![(header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned())];
+        Self::Document { code, content_type: "text/plain; charset=utf-8", bytes: Bytes::from(text.into()), headers }
     }
 }
 
@@ -241,7 +250,7 @@ pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>,
         });
         return Err(Cut);
     }
-    let (answer, warnings) = sim.with(|world| {
+    let (answer, warnings, audit_id) = sim.with(|world| {
         world.warnings.clear();
         let answer = match known.err().or(decision.fail) {
             Some(failure) => Err(failure),
@@ -250,19 +259,23 @@ pub async fn answer(sim: &Sim, mut asked: Asked) -> Result<http::Response<Body>,
         let code = answer.as_ref().map_or_else(Failure::code, Answer::code);
         let now = world.now();
         world.requests.note(now, asked, verb, if decision.cut_after { 0 } else { code });
-        (answer, std::mem::take(&mut world.warnings))
+        let audit_id = if asked.audit_id.is_empty() { world.requests.name() } else { asked.audit_id.clone() };
+        (answer, std::mem::take(&mut world.warnings), audit_id)
     });
     if decision.cut_after {
         return Err(Cut);
     }
-    let response = match answer {
+    let mut response = match answer {
         Ok(Answer::Stream(mut watch)) => {
             watch.limit(decision.drop_after, decision.gone);
             response(Answer::Stream(watch), &warnings, false)
         }
-        Ok(answer) => response(answer, &warnings, asked.method == Method::HEAD),
+        Ok(answer) => packed::packed(response(answer, &warnings, asked.method == Method::HEAD), asked),
         Err(failure) => failed_with(&failure, &warnings),
     };
+    if let Ok(id) = header::HeaderValue::from_str(&audit_id) {
+        response.headers_mut().insert("audit-id", id);
+    }
     Ok(if decision.cut_middle { response.map(Body::torn) } else { response })
 }
 
@@ -286,7 +299,14 @@ fn facts<'a>(asked: &'a Asked, route: &'a Route, watched: bool) -> fault::Reques
 fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: bool) -> Result<Answer> {
     authorize::check(world, asked, &route, watched)?;
     if let Route::Place(place) = route {
+        if asked.method == Method::HEAD {
+            return Err(Failure::not_allowed());
+        }
         return at_place(sim, world, asked, &place, watched);
+    }
+    // Who only wants the headers gets them of documents and of what tells of health alone.
+    if asked.method == Method::HEAD && matches!(route, Route::Version | Route::Group(_) | Route::Resources { .. }) {
+        return Err(Failure::not_allowed());
     }
     let any_method = matches!(route, Route::NoResource | Route::NoPart { .. } | Route::Nothing | Route::Health { .. } | Route::Groups);
     if !asked.is_read() && !any_method {
@@ -369,7 +389,7 @@ fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched:
     }
     let Some(name) = place.name.as_deref() else { return at_collection(sim, world, asked, place, shaper, watched) };
     match asked.method {
-        Method::GET | Method::HEAD if place.kind.has_verb("get") => {
+        Method::GET if place.kind.has_verb("get") => {
             let version = parse_version(asked.query.get("resourceVersion").unwrap_or_default())?;
             if version > world.store.version() {
                 return Err(Failure::too_large_resource_version(version, world.store.version()));
@@ -404,7 +424,7 @@ fn check_conversion(world: &World, custom: &custom::Custom, asked: &Asked) -> Re
 fn at_collection(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper, watched: bool) -> Result<Answer> {
     let kind = place.kind;
     match asked.method {
-        Method::GET | Method::HEAD if kind.has_verb("list") => {
+        Method::GET if kind.has_verb("list") => {
             let mut options = ListOptions::parse(kind, shaper.custom.as_ref(), &asked.query)?;
             if (options.watch || watched) && kind.has_verb("watch") {
                 options.watch = true;

@@ -43,6 +43,14 @@ impl Body {
         Self { content: Content::Watch(Box::new(watch)), torn: None }
     }
 
+    /// What is handed out at once, if it is not a stream.
+    pub(super) fn bytes(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Whole(bytes) => Some(bytes),
+            Content::Watch(_) | Content::Follow(_) => None,
+        }
+    }
+
     /// The same, but the connection ends in its middle.
     pub(super) fn torn(self) -> Self {
         Self { torn: Some(Torn::Next), ..self }

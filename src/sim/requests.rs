@@ -12,7 +12,10 @@ const MOST: usize = 10_000;
 
 /// The last requests.
 #[derive(Debug, Default)]
-pub struct Requests(VecDeque<Request>);
+pub struct Requests {
+    kept: VecDeque<Request>,
+    named: u64,
+}
 
 #[derive(Debug)]
 struct Request {
@@ -28,10 +31,10 @@ struct Request {
 
 impl Requests {
     pub(super) fn note(&mut self, at: Timestamp, asked: &Asked, verb: &'static str, code: u16) {
-        if self.0.len() == MOST {
-            self.0.pop_front();
+        if self.kept.len() == MOST {
+            self.kept.pop_front();
         }
-        self.0.push_back(Request {
+        self.kept.push_back(Request {
             at,
             method: asked.method.to_string(),
             path: asked.path.clone(),
@@ -43,8 +46,20 @@ impl Requests {
         });
     }
 
+    /// A name for a request, as a uuid. Not from the cluster's chance: asking must not change what happens.
+    pub(super) fn name(&mut self) -> String {
+        self.named += 1;
+        let [high, low] = [1, 2].map(|half| {
+            let mixed = (self.named * 2 + half).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed ^ (mixed >> 27)
+        });
+        let (high, low) = ((high & !0xf000) | 0x4000, (low & !(3 << 62)) | (2 << 62));
+        format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff, low >> 48, low & 0xffff_ffff_ffff)
+    }
+
     pub fn list(&self) -> Vec<Value> {
         let shown = |it: &Request| json!({ "at": it.at.to_string(), "method": it.method, "path": it.path, "query": it.query, "user_agent": it.user_agent, "user": it.user, "verb": it.verb, "code": it.code });
-        self.0.iter().map(shown).collect()
+        self.kept.iter().map(shown).collect()
     }
 }

@@ -30,7 +30,7 @@ fn tagged(asked: &Asked, content_type: &'static str, tag: String, bytes: Bytes, 
 /// Aggregated discovery.
 pub fn aggregated(asked: &Asked, bytes: Bytes) -> Answer {
     let digest: String = sha2::Sha512::digest(&bytes).iter().map(|it| format!("{it:02X}")).collect();
-    tagged(asked, negotiate::AGGREGATED, format!("\"{digest}\""), bytes, Vec::new())
+    tagged(asked, negotiate::AGGREGATED, format!("\"{digest}\""), bytes, vec![(header::CACHE_CONTROL, "public".to_owned())])
 }
 
 /// An OpenAPI document; under another hash than its own, the way to it.

@@ -18,7 +18,7 @@ use crate::sim::json::{Value, json};
 pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let Some(part) = place.subresource else { return Err(Failure::no_such_path()) };
     let verb = match asked.method {
-        Method::GET | Method::HEAD => "get",
+        Method::GET => "get",
         Method::PUT => "update",
         Method::PATCH => "patch",
         Method::POST => "create",

@@ -35,9 +35,12 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"containerd://[0-9a-f]+", "containerd://ID"),
         (r"(?i)(sha256[:=])[0-9a-f]{8,64}", "${1}DIGEST"),
         (r"https?://IP:\d+", "URL"),
+        // Before ages: five letters may look like one.
+        (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-XXXXX"),
+        // How many pods are on their way out just then.
+        (r#"(terminatingReplicas"?: ?)\d+"#, "${1}N"),
         (r"\b\d+(\.\d+)?(ms|s|m|h|d)(\d+(s|m|h))?\b", "AGE"),
         (r"\bAGE \(x(\d+) over AGE\)", "AGE (x$1)"),
-        (r"-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-XXXXX"),
         (r"\bnodePort(\S*) \d{5}\b", "nodePort$1 PORT"),
         (r"\b3[0-2]\d{3}/", "PORT/"),
         (r"[ \t]+", " "),

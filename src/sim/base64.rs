@@ -39,8 +39,16 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
     decode_url(&text)
 }
 
+/// Where Go finds that a text is none of the form for URLs.
+pub fn illegal_url(text: &str) -> usize {
+    text.bytes().position(|byte| !URL.contains(&byte)).unwrap_or(text.len().saturating_sub(1))
+}
+
 /// The bytes of a text in the form for URLs; `None` for what is none.
 pub fn decode_url(text: &str) -> Option<Vec<u8>> {
+    if text.len() % 4 == 1 {
+        return None;
+    }
     let mut out = Vec::new();
     for chunk in text.as_bytes().chunks(4) {
         let mut word = 0u32;

@@ -22,8 +22,8 @@ pub fn version() -> String {
         ("gitCommit", ""),
         ("gitTreeState", ""),
         ("buildDate", "1970-01-01T00:00:00Z"),
-        ("goVersion", ""),
-        ("compiler", ""),
+        ("goVersion", "go1.26.8"),
+        ("compiler", "gc"),
         ("platform", "linux/amd64"),
     ];
     let lines: Vec<String> = members.iter().map(|(name, value)| format!("  {name:?}: {value:?}")).collect();

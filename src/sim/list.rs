@@ -150,7 +150,7 @@ pub fn list(store: &Store, kind: Kind, namespace: Option<&str>, options: &ListOp
     };
     let expired = || match &after {
         Some(after) => Failure::expired_list(write_token(None, namespace, after)),
-        None => Failure::expired(format!("The resourceVersion for the provided list is too old: {version}")),
+        None => Failure::expired("The resourceVersion for the provided list is too old."),
     };
     let past = if version < current { Some(store.undone(kind.stored(), version).ok_or_else(expired)?) } else { None };
     let limit = if options.limit == 0 { usize::MAX } else { options.limit };
@@ -211,7 +211,7 @@ fn write_token(version: Option<u64>, namespace: Option<&str>, key: &str) -> Stri
 
 fn read_token(token: &str) -> Result<(Option<u64>, String), String> {
     let invalid = |why: &str| format!("continue key is not valid: {why}");
-    let bytes = decode_url(token).ok_or_else(|| invalid("illegal base64 data"))?;
+    let bytes = decode_url(token).ok_or_else(|| invalid(&format!("illegal base64 data at input byte {}", super::base64::illegal_url(token))))?;
     let value = parse(&bytes).map_err(|it| invalid(&it))?.to_value();
     if value["v"] != "meta.k8s.io/v1" {
         return Err(invalid(&format!("server does not recognize this encoded version {}", value["v"].as_str().unwrap_or_default())));

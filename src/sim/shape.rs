@@ -194,13 +194,7 @@ impl Shaper {
                 begin_list(&mut out, "PartialObjectMetadataList", "meta.k8s.io/v1", &metadata);
                 for (at, (object, _)) in objects.iter().enumerate() {
                     out.raw(if at > 0 { "," } else { "" });
-                    if custom {
-                        partial(&mut out, "v1", &object["metadata"]);
-                    } else {
-                        out.raw(r#"{"metadata":"#);
-                        out.value(&object["metadata"]);
-                        out.raw("}");
-                    }
+                    partial(&mut out, "v1", &object["metadata"]);
                 }
                 out.raw("]}");
             }

@@ -15,6 +15,10 @@ use super::kinds::Kind;
 use super::world::World;
 use crate::sim::json::{Map, Value, json};
 
+mod mark;
+
+use mark::Mark;
+
 /// How long the API server keeps an event (`--event-ttl`).
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// Within this time similar events are combined, from the tenth on.
@@ -27,9 +31,9 @@ const REFILL_PER_S: f64 = 1.0 / 300.0;
 /// What the recorders remember.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Recorder {
-    seen: BTreeMap<String, Seen>,
-    similar: BTreeMap<String, Similar>,
-    rations: BTreeMap<String, Ration>,
+    seen: BTreeMap<Mark, Seen>,
+    similar: BTreeMap<Mark, Similar>,
+    rations: BTreeMap<Mark, Ration>,
     expiry: BTreeSet<(Timestamp, String, String)>,
     expiry_planned: bool,
     last_nanos: i128,
@@ -45,7 +49,8 @@ struct Seen {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Similar {
-    messages: BTreeSet<String>,
+    /// In order, each once.
+    messages: Vec<String>,
     at: Timestamp,
 }
 
@@ -118,16 +123,18 @@ fn record(world: &mut World, said: Said<'_>) {
         text(said.object, &["metadata", "uid"])
     );
     let mut message = said.message.clone();
-    let mut key = format!("{place}|{}|{}|{}|{message}", said.field_path.as_deref().unwrap_or_default(), said.kind, said.reason);
-    let similar_key = format!("{place}|{}|{}", said.kind, said.reason);
-    let similar = world.controllers.events.similar.entry(similar_key.clone()).or_insert_with(|| Similar { messages: BTreeSet::new(), at: now });
+    let mut key = Mark::of(&format!("{place}|{}|{}|{}|{message}", said.field_path.as_deref().unwrap_or_default(), said.kind, said.reason));
+    let similar_key = Mark::of(&format!("{place}|{}|{}", said.kind, said.reason));
+    let similar = world.controllers.events.similar.entry(similar_key).or_insert_with(|| Similar { messages: Vec::with_capacity(1), at: now });
     if now.duration_since(similar.at) > SIMILAR_FOR {
         similar.messages.clear();
     }
     similar.at = now;
-    similar.messages.insert(message.clone());
+    if let Err(at) = similar.messages.binary_search(&message) {
+        similar.messages.insert(at, message.clone());
+    }
     if similar.messages.len() >= SIMILAR_MOST {
-        similar.messages.pop_first();
+        similar.messages.remove(0);
         message = format!("(combined from similar events): {message}");
         key = similar_key;
     }
@@ -137,7 +144,7 @@ fn record(world: &mut World, said: Said<'_>) {
         None => (event_name(world, said.object), 1, stamp(now)),
     };
     world.controllers.events.seen.insert(key, Seen { name: event.clone(), count, first: first.clone(), at: now });
-    if !within_ration(&mut world.controllers.events, place, now) {
+    if !within_ration(&mut world.controllers.events, Mark::of(&place), now) {
         return;
     }
     let caller = said.by.caller();
@@ -167,7 +174,7 @@ fn record(world: &mut World, said: Said<'_>) {
     let _ = world.create(Kind::EVENTS, object, &caller);
 }
 
-fn within_ration(recorder: &mut Recorder, place: String, now: Timestamp) -> bool {
+fn within_ration(recorder: &mut Recorder, place: Mark, now: Timestamp) -> bool {
     let ration = recorder.rations.entry(place).or_insert(Ration { left: BURST, at: now });
     let passed = now.duration_since(ration.at).as_secs_f64();
     ration.left = (ration.left + passed * REFILL_PER_S).min(BURST);
@@ -182,7 +189,7 @@ fn within_ration(recorder: &mut Recorder, place: String, now: Timestamp) -> bool
 /// An event of the scheduler, in the newer form: a time and an action in place of counts; a repetition lengthens its series.
 pub fn scheduler(world: &mut World, pod: &Value, kind: &'static str, reason: &str, action: &str, message: &str) {
     let now = world.now();
-    let key = format!("default-scheduler|{}|{kind}|{reason}|{action}|{message}", text(pod, &["metadata", "uid"]));
+    let key = Mark::of(&format!("default-scheduler|{}|{kind}|{reason}|{action}|{message}", text(pod, &["metadata", "uid"])));
     let caller = Component::Scheduler.caller();
     let before = world
         .controllers

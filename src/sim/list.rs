@@ -163,7 +163,9 @@ pub fn list(store: &Store, kind: Kind, namespace: Option<&str>, options: &ListOp
         }
         if items.len() < limit {
             items.push(Arc::clone(object));
-            last = Some(key.to_owned());
+            if limit < usize::MAX {
+                last = Some(key.to_owned());
+            }
             true
         } else {
             left += 1;

@@ -83,7 +83,7 @@ impl Shaper {
             Shape::Metadata | Shape::MetadataList => partial(out, "v1", &object["metadata"]),
             Shape::Table(version) => {
                 let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
-                self.table(out, version, &metadata, columns, std::iter::once((object, view)), now);
+                self.table(out, version, &metadata, columns, &[(object, view)], now);
             }
         }
     }
@@ -96,20 +96,13 @@ impl Shaper {
         }
     }
 
-    fn table<'a>(
-        &self,
-        out: &mut Writer<'a>,
-        version: &str,
-        metadata: &Value,
-        columns: bool,
-        objects: impl Iterator<Item = (&'a Arc<Value>, &'a Value)>,
-        now: Timestamp,
-    ) {
+    fn table<'a>(&self, out: &mut Writer<'a>, version: &str, metadata: &Value, columns: bool, objects: &[(&'a Arc<Value>, &'a Value)], now: Timestamp) {
         self.begin_table(out, version, metadata, columns);
-        for (at, (object, view)) in objects.enumerate() {
+        for (at, (object, view)) in objects.iter().enumerate() {
             if at > 0 {
                 out.raw(",");
             }
+            ahead(out, at, objects);
             self.row(out, version, object, view, now);
         }
         out.raw("]}");
@@ -166,7 +159,8 @@ impl Shaper {
             return Err(Failure::not_acceptable(message));
         }
         let custom = self.custom.is_some();
-        let mut objects: Vec<(&Arc<Value>, Arc<Value>)> = list.items.iter().map(|it| (it, self.view(it))).collect();
+        let views: Vec<Arc<Value>> = list.items.iter().map(|it| self.view(it)).collect();
+        let mut objects: Vec<(&Arc<Value>, &Value)> = list.items.iter().zip(&views).map(|(object, view)| (object, &**view)).collect();
         let mut metadata = list.metadata();
         let mut out = Writer::of_many();
         match self.form.shape {
@@ -178,6 +172,7 @@ impl Shaper {
                 begin_list(&mut out, &kind, &self.kind.api_version(), &metadata);
                 for (at, (_, view)) in objects.iter().enumerate() {
                     out.raw(if at > 0 { "," } else { "" });
+                    ahead(&out, at, &objects);
                     match view.as_object() {
                         // An object within a list does not repeat the kind that the list names; custom kinds are not so thrifty.
                         Some(map) if !custom => {
@@ -203,7 +198,7 @@ impl Shaper {
                     // They are shown in the order in which they are tried.
                     objects.sort_by_key(|(it, _)| it["spec"]["matchingPrecedence"].as_i64());
                 }
-                self.table(&mut out, version, &metadata, true, objects.iter().map(|(object, view)| (*object, &**view)), now);
+                self.table(&mut out, version, &metadata, true, &objects, now);
             }
         }
         Ok(negotiate::formed(out.finish(), self.form))
@@ -211,9 +206,11 @@ impl Shaper {
 
     /// The lines with which a watch begins: what is there.
     pub fn present(&self, objects: &[&Arc<Value>], now: Timestamp) -> Vec<u8> {
-        let objects: Vec<(&Arc<Value>, Arc<Value>)> = objects.iter().map(|it| (*it, self.view(it))).collect();
+        let views: Vec<Arc<Value>> = objects.iter().map(|it| self.view(it)).collect();
+        let objects: Vec<(&Arc<Value>, &Value)> = objects.iter().zip(&views).map(|(object, view)| (*object, &**view)).collect();
         let mut out = Writer::of_many();
         for (at, (object, view)) in objects.iter().enumerate() {
+            ahead(&out, at, &objects);
             out.raw(ADDED);
             self.write(&mut out, view, object, now, at == 0);
             out.raw(END);
@@ -248,6 +245,15 @@ impl Shaper {
             }
         }
         end_event(out)
+    }
+}
+
+/// How many objects are looked at before they are written.
+const AHEAD: usize = 32;
+
+fn ahead<'a>(out: &Writer<'a>, at: usize, objects: &[(&'a Arc<Value>, &'a Value)]) {
+    if at.is_multiple_of(AHEAD) && objects.len() > 1 {
+        out.look_ahead(objects[at..].iter().take(AHEAD).map(|(_, view)| *view));
     }
 }
 

@@ -129,26 +129,31 @@ pub fn cells(row: &Row<'_>) -> Vec<Value> {
         }
     }
     let restarts = match all.last_restart.filter(|_| all.restarts != 0) {
-        Some(last) => format!("{} ({} ago)", all.restarts, age::since(Some(&Value::from(last)), row.now)),
-        None => all.restarts.to_string(),
+        Some(last) => format!("{} ({} ago)", all.restarts, age::since(Some(&Value::from(last)), row.now)).into(),
+        None if all.restarts == 0 => json!("0"),
+        None => all.restarts.to_string().into(),
     };
-    let or_none = |text: &str| if text.is_empty() { "<none>".to_owned() } else { text.to_owned() };
+    // As it stands in the object, for the sake of large lists.
+    let or_none = |pointer: &str| match row.object.pointer(pointer) {
+        Some(Value::String(text)) if !text.is_empty() => Value::String(text.clone()),
+        _ => json!("<none>"),
+    };
     let gates = row.list("/spec/readinessGates");
     let gates = if gates.is_empty() {
-        "<none>".to_owned()
+        json!("<none>")
     } else {
         let passed = gates.iter().filter(|gate| gate["conditionType"].as_str().is_some_and(|it| has_condition(row, it))).count();
-        format!("{passed}/{}", gates.len())
+        format!("{passed}/{}", gates.len()).into()
     };
     vec![
         row.name(),
         json!(format!("{}/{}", all.ready, all.total)),
         all.reason.into(),
-        restarts.into(),
+        restarts,
         row.age(),
-        or_none(row.text("/status/podIPs/0/ip")).into(),
-        or_none(row.text("/spec/nodeName")).into(),
-        or_none(row.text("/status/nominatedNodeName")).into(),
-        gates.into(),
+        or_none("/status/podIPs/0/ip"),
+        or_none("/spec/nodeName"),
+        or_none("/status/nominatedNodeName"),
+        gates,
     ]
 }

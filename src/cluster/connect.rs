@@ -8,9 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use kube::Client;
-use kube::client::AuthError;
+use kube::client::{AuthError, Body, ConfigExt};
 use tokio::sync::Mutex as AsyncMutex;
+use tower::util::BoxService;
+use tower::{BoxError, Layer, ServiceExt};
 
 use super::discovery::Catalog;
 use super::kubeconfig::{self, Chosen, Environment, Origin};
@@ -245,10 +250,32 @@ fn build(chosen: &Chosen) -> Result<Client> {
         let parsed = proxy.parse().map_err(|error| unusable(format!("its proxy {proxy:?} is not a URL: {error}")))?;
         config.proxy_url = Some(parsed);
     }
-    Client::try_from(config).map_err(|error| match &error {
+    client_of(config).map_err(|error| match &error {
         kube::Error::Auth(problem) => credentials_failed(chosen, problem),
         other => unusable(other.to_string()).hint("check the files and data of its cluster and user"),
     })
+}
+
+/// A client whose small packets are sent at once: kube leaves Nagle's algorithm on, which holds a request on a resumed TLS connection back for 40 ms.
+///
+/// A proxy, and certificates of plugins, which expire, are kube's own business.
+fn client_of(config: kube::Config) -> kube::Result<Client> {
+    if config.proxy_url.is_some() || config.auth_info.exec.is_some() || config.auth_info.auth_provider.is_some() {
+        return Client::try_from(config);
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+    connector.set_connect_timeout(config.connect_timeout);
+    let transport = hyper_util::client::legacy::Builder::new(TokioExecutor::new()).build::<_, Body>(connector);
+    let (auth, headers) = (config.auth_layer()?, config.extra_headers_layer()?);
+    let service = headers.layer(transport).map_err(BoxError::from);
+    let service = match auth {
+        Some(auth) => BoxService::new(auth.layer(service).map_err(BoxError::from)),
+        None => BoxService::new(service),
+    };
+    Ok(Client::new(config.base_uri_layer().layer(service), config.default_namespace))
 }
 
 /// The certificates of a PEM text, as DER.

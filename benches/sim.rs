@@ -11,7 +11,7 @@
 //!
 //! Measured on 2026-11-25 on two cores that others used too, in a release build; the targets are not met yet.
 //!
-//! Where the rest goes: a third of a write is looking up members by their names, a sixth the managed fields, a tenth the events; half of a rollback's time is
+//! Where the rest goes: more than a third of a write is looking up members by their names, an eighth the events, a ninth the managed fields; half of a rollback's time is
 //! making the shop, some six hundred writes. A list waits for memory. Each pod has some sixty parts of its own, each of them two allocations (the shared head of a `Map` or an
 //! `Array`, and its members), and most of what is written comes from parts that stand in the answer already. Memory is what is unlike in every object: the
 //! uppermost members of five events and of four versions of the pod, their names, uids and versions, at 24 bytes a member; and what the recorder, the

@@ -125,7 +125,8 @@ fn show_end(session: &Session, ended: Ended, line: &str) -> Option<ExitCode> {
             None
         }
         Ended::Failed(failed) => {
-            session.screen().warn(&hinted(failed, line).text(line));
+            let nearby = session.nearby(&failed.error);
+            session.screen().warn(&hinted(failed, line).text_with(line, nearby.as_deref()));
             None
         }
         Ended::Halted(Halt::Exit(code)) => Some(ExitCode::from(u8::try_from(code).unwrap_or(1))),

@@ -6,6 +6,7 @@ mod config;
 pub mod follow;
 pub mod guard;
 pub mod make;
+mod nearby;
 pub mod policy;
 pub mod settings;
 mod strand;

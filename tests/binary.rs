@@ -379,3 +379,11 @@ fn an_error_of_a_test_has_its_place_also_when_a_modules_function_threw_it() {
     let output = stdin(&["--sim"], "let x = 1;\nsim::advance(`${x} min`);\n");
     ends(&output, 2, " --> stdin:2:6\n");
 }
+
+#[test]
+fn a_name_that_is_not_there_is_compared_with_those_that_are() {
+    ends(&run(&["--sim", "eval", "undo(\"deploy/wbe\")"]), 1, "did you mean \"deployment/web\"?");
+    ends(&run(&["--sim", "-n", "kube-system", "eval", "undo(\"deploy/web\")"]), 1, "there is one in another namespace: \"default/deployment/web\"");
+    let output = run(&["--sim", "eval", "object(\"deploy/entirely-different\")"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean"));
+}

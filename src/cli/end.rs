@@ -18,7 +18,7 @@ pub fn code(session: &Session, ended: &Ended, script: &str) -> ExitCode {
         Ended::Value(_) => ExitCode::SUCCESS,
         Ended::Halted(halt) => halted(session.screen(), *halt),
         Ended::Failed(fault) => {
-            session.screen().warn(&fault.text(script));
+            session.screen().warn(&fault.text_with(script, session.nearby(&fault.error).as_deref()));
             ExitCode::from(fault.exit_code())
         }
     }

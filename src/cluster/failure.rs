@@ -306,7 +306,9 @@ fn not_found(message: String, status: &Value, cluster: &Cluster, subject: &Subje
     }
     let error = Error::not_found(message);
     match &subject.access {
-        Some((_, _, Some(namespace))) => error.hint(format!("looked in namespace {namespace:?} of context {:?}", cluster.context())),
+        Some((_, _, Some(namespace))) => {
+            error.hint(format!("looked in namespace {namespace:?} of context {:?}", cluster.context())).fact("namespace", namespace.as_str())
+        }
         _ => error.hint(format!("looked in context {:?}", cluster.context())),
     }
 }

@@ -138,6 +138,20 @@ impl Cluster {
         Ok(self.listing_parsed(resource, selection, super::request::parse_lean).await?.items)
     }
 
+    /// Names and labels of a selection, one page at most: enough to choose from.
+    pub async fn metadata(&self, resource: &Resource, selection: &Selection) -> Result<Vec<Value>> {
+        const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io,application/json";
+        let path = Path::new(collection(resource, selection.namespace.as_deref())?)
+            .with("limit", PAGE.to_string())
+            .maybe("labelSelector", selection.labels())
+            .maybe("fieldSelector", selection.fields());
+        let mut answer = self.ask_json(&get(path.done(), METADATA, about_all("list", resource, selection))).await?;
+        Ok(match answer["items"].take() {
+            Value::Array(items) => items,
+            _ => Vec::new(),
+        })
+    }
+
     /// A list with the version to watch from; the objects are whole.
     pub(super) async fn listing(&self, resource: &Resource, selection: &Selection) -> Result<Listing> {
         self.listing_parsed(resource, selection, super::request::parse).await

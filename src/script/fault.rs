@@ -46,8 +46,14 @@ impl Fault {
 
     /// The error with the source line and a caret.
     pub fn text(&self, script: &str) -> Text {
+        self.text_with(script, None)
+    }
+
+    /// The same with one more hint.
+    pub fn text_with(&self, script: &str, hint: Option<&str>) -> Text {
         let (line, column) = self.position.unwrap_or((0, 0));
-        fault::fault(&self.source, script, line, column, self.error.message(), self.error.hints())
+        let hints: Vec<&str> = self.error.hints().iter().map(String::as_str).chain(hint).collect();
+        fault::fault(&self.source, script, line, column, self.error.message(), &hints)
     }
 }
 

@@ -1,0 +1,45 @@
+//! What was probably meant by the name of an object that is not there: a look around, for an error that nobody caught.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Session;
+use crate::cluster::connect::Cluster;
+use crate::cluster::read::Selection;
+use crate::error::{Error, ErrorKind, nearest};
+use crate::resource::Resource;
+
+/// How long somebody waits for advice.
+const LIMIT: Duration = Duration::from_secs(1);
+
+impl Session {
+    /// A hint for who misspelt a name or looked in the wrong namespace; nothing where nothing is near, or nobody may know.
+    pub fn nearby(&self, error: &Error) -> Option<String> {
+        if error.kind() != ErrorKind::NotFound {
+            return None;
+        }
+        let (kind, name) = error.about()?.split_once('/')?;
+        // Only where the server has said that there is no such object.
+        let namespace = error.facts().get("namespace")?.as_str()?;
+        let resource = Resource::known(kind)?;
+        let cluster = self.cluster().ok()?;
+        let advice = async { Ok(tokio::time::timeout(LIMIT, advice(&cluster, resource, namespace, name)).await.ok().flatten()) };
+        self.wait(advice).ok().flatten()
+    }
+}
+
+async fn advice(cluster: &Cluster, resource: &Resource, namespace: &str, name: &str) -> Option<String> {
+    let around = Selection { namespace: Some(namespace.to_owned()), ..Selection::default() };
+    let elsewhere = Selection { name: Some(name.to_owned()), ..Selection::default() };
+    let (around, elsewhere) = futures::join!(cluster.metadata(resource, &around), cluster.metadata(resource, &elsewhere));
+    let text = |object: &Value, key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+    let around: Vec<String> = around.unwrap_or_default().iter().map(|object| text(object, "name")).collect();
+    let kind = &resource.singular;
+    if let Some(near) = nearest(name, around.iter().map(String::as_str)) {
+        return Some(format!("did you mean \"{kind}/{near}\"?"));
+    }
+    let elsewhere = elsewhere.unwrap_or_default();
+    let other = elsewhere.iter().map(|object| text(object, "namespace")).find(|other| other != namespace)?;
+    Some(format!("there is one in another namespace: \"{other}/{kind}/{name}\""))
+}

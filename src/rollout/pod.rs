@@ -199,6 +199,16 @@ pub(super) fn trouble(pod: &Value, patience: Patience, now: Timestamp) -> Option
     pod_trouble(pod).or(worst).or_else(|| unready(pod))
 }
 
+/// A kubelet's message without the pod's full name and uid, which whoever reads it knows, and without how the kubelet talks to its runtime.
+fn plain(message: &str, pod: &str) -> String {
+    let is_identity = |word: &&str| word.starts_with("pod=") && word.contains(pod);
+    let message = message.split(' ').filter(|word| !is_identity(word)).collect::<Vec<_>>().join(" ");
+    match message.split_once("rpc error: code = ").and_then(|(before, after)| Some((before, after.split_once(" desc = ")?.1))) {
+        Some((before, what)) => format!("{before}{what}"),
+        None => message,
+    }
+}
+
 fn container_trouble(pod: &Value, container: &Value, patience: Patience, now: Timestamp) -> Option<Trouble> {
     let waiting = &container["state"]["waiting"];
     let reason = text(&waiting["reason"]);
@@ -209,7 +219,7 @@ fn container_trouble(pod: &Value, container: &Value, patience: Patience, now: Ti
         let image = image_of(pod, name).or_else(|| container["image"].as_str()).map(str::to_owned);
         Some(Trouble { reason: reason.to_owned(), message, image, outlook })
     };
-    let said = || waiting["message"].as_str().map(str::to_owned);
+    let said = || waiting["message"].as_str().map(|message| plain(message, text(&pod["metadata"]["name"])));
     let too_many = restarts >= patience.restarts.max(1);
     match reason {
         "CrashLoopBackOff" => {
@@ -406,6 +416,20 @@ mod tests {
             (waiting("RunContainerError", ""), usual, "RunContainerError", true),
         ] {
             assert_eq!(judged(container.clone(), patience), (reason.to_owned(), doomed), "{container} {patience:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_does_not_repeat_whose_it_is_and_how_the_kubelet_heard_of_it() {
+        for (message, told) in [
+            ("back-off 10s restarting failed container=web pod=web-1_shop(0d3c)", "back-off 10s restarting failed container=web"),
+            (
+                "Back-off pulling image \"web:9\": ErrImagePull: rpc error: code = NotFound desc = docker.io/web:9: not found",
+                "Back-off pulling image \"web:9\": ErrImagePull: docker.io/web:9: not found",
+            ),
+            ("configmap \"web\" not found", "configmap \"web\" not found"),
+        ] {
+            assert_eq!(plain(message, "web-1"), told);
         }
     }
 

@@ -265,15 +265,9 @@ fn explanation(pod: &Pod, reason: Option<&str>, canvas: Canvas) -> Vec<Text> {
     wrapped.map(|line| Text::of(Tone::Bad, format!("      {line}"))).collect()
 }
 
-/// Reason and message. The kubelet repeats the pod's full name and uid, which the line above says, and how it talks to the runtime.
+/// Reason and message, in one line.
 fn told(pod: &Pod, reason: Option<&str>) -> String {
-    let is_identity = |word: &&str| word.starts_with("pod=") && word.contains(pod.name.as_str());
-    let mut message = pod.message.as_deref().unwrap_or_default().split_whitespace().filter(|word| !is_identity(word)).collect::<Vec<_>>().join(" ");
-    if let Some((before, after)) = message.split_once("rpc error: code = ")
-        && let Some((_, what)) = after.split_once(" desc = ")
-    {
-        message = format!("{before}{what}");
-    }
+    let message = pod.message.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     match (reason, message.is_empty()) {
         (Some(reason), true) => reason.to_owned(),
         (Some(reason), false) => format!("{reason}: {message}"),

@@ -18,7 +18,7 @@ fn history() -> [Revision; 2] {
 #[test]
 fn a_rollout_in_trouble_can_be_read_without_a_manual() {
     let crash = Pod {
-        message: Some("back-off 10s restarting failed container=web pod=web-876bbd6c5-fcq92_shop(016709db-2c08)".to_owned()),
+        message: Some("back-off 10s restarting failed container=web".to_owned()),
         ..pod("web-876bbd6c5-fcq92", 5, "CrashLoopBackOff", 3)
     };
     let (old, leaving) =

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::cluster::{Cluster, Connection, ContextEntry};
 use crate::error::{Error, Result};
 use crate::journal::Journal;
-use crate::render::screen::Screen;
+use crate::render::screen::{Screen, Text, Tone};
 use crate::resource::Target;
 use crate::sim::{Options, Sim};
 
@@ -292,6 +292,10 @@ impl Session {
                 Cluster::configured(&Connection { context, ..connection.clone() }, self.clock().clone())?
             }
         };
+        if self.settings().verbose > 0 {
+            let screen = self.screen().clone();
+            cluster.observe(move |line| screen.warn(&Text::of(Tone::Dim, line)));
+        }
         clusters.current = Some(cluster.clone());
         Ok(cluster)
     }

@@ -387,3 +387,12 @@ fn a_name_that_is_not_there_is_compared_with_those_that_are() {
     let output = run(&["--sim", "eval", "object(\"deploy/entirely-different\")"]);
     assert!(!String::from_utf8_lossy(&output.stderr).contains("did you mean"));
 }
+
+#[test]
+fn verbose_runs_tell_of_every_request_beside_the_results() {
+    let output = run(&["--sim", "-v", "eval", "undo(\"deploy/web\", #{dry_run: true}).dry_run"]);
+    assert_eq!(out(&output), "true\n");
+    ends(&output, 0, "GET /apis/apps/v1/namespaces/default/deployments/web 200 OK in ");
+    ends(&output, 0, "PATCH /apis/apps/v1/namespaces/default/deployments/web?");
+    assert!(!String::from_utf8_lossy(&run(&["--sim", "eval", "status(\"deploy/web\").phase"]).stderr).contains("GET "));
+}

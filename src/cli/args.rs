@@ -73,7 +73,7 @@ pub struct Global {
     /// No notices
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more (repeatable)
+    /// Say more: every request to the cluster, with its answer and how long it took
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 }

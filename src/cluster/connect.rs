@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -70,7 +70,11 @@ struct Inner {
     warnings: Mutex<Vec<String>>,
     /// Whether the server has ever answered.
     answered: AtomicBool,
+    /// Who wants to hear of every request.
+    observer: OnceLock<Observer>,
 }
+
+type Observer = Box<dyn Fn(String) + Send + Sync>;
 
 enum Source {
     Configured(Box<Chosen>),
@@ -111,7 +115,19 @@ impl Cluster {
 
     fn new(context: String, namespace: String, server: String, user: Option<String>, clock: Clock, source: Source) -> Self {
         let (client, catalog) = (AsyncMutex::new(None), AsyncMutex::new(None));
-        Self(Arc::new(Inner { context, namespace, server, user, clock, source, client, catalog, warnings: Mutex::default(), answered: AtomicBool::new(false) }))
+        Self(Arc::new(Inner {
+            context,
+            namespace,
+            server,
+            user,
+            clock,
+            source,
+            client,
+            catalog,
+            warnings: Mutex::default(),
+            answered: AtomicBool::new(false),
+            observer: OnceLock::new(),
+        }))
     }
 
     /// All contexts that the configuration has, in its order.
@@ -142,6 +158,19 @@ impl Cluster {
     /// kubectl prints them as `Warning: ...`.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells of every request from now on, one line each, as it is answered. The first who asks for it is told.
+    pub fn observe(&self, observer: impl Fn(String) + Send + Sync + 'static) {
+        // A second observer would hear what the first one does already.
+        let _ = self.0.observer.set(Box::new(observer));
+    }
+
+    /// Says a line to the observer, if there is one.
+    pub(super) fn observed(&self, line: impl FnOnce() -> String) {
+        if let Some(observer) = self.0.observer.get() {
+            observer(line());
+        }
     }
 
     /// Whether the server has answered before, whatever it said: one that does not answer now is away for a while, and not misspelt.

@@ -187,7 +187,17 @@ impl Cluster {
         }
         let content = ask.content.as_ref().map_or_else(Body::empty, |(_, bytes)| Body::from(bytes.clone()));
         let request = builder.body(content).map_err(|error| Failure::Local(Error::invalid(format!("cannot {}: {error}", ask.subject.words))))?;
-        let response = match timeout_at(deadline.end, client.send(request)).await {
+        let sent = Instant::now();
+        let answered = timeout_at(deadline.end, client.send(request)).await;
+        self.observed(|| {
+            let what = match &answered {
+                Ok(Ok(response)) => response.status().to_string(),
+                Ok(Err(error)) => format!("failed: {error}"),
+                Err(_) => "no answer".to_owned(),
+            };
+            format!("{} {} {what} in {} ms", ask.method, ask.path, sent.elapsed().as_millis())
+        });
+        let response = match answered {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Err(Failure::of_kube(&error)),
             Err(_) => return Err(Failure::timed_out(deadline.limit)),

@@ -17,10 +17,7 @@ fn history() -> [Revision; 2] {
 
 #[test]
 fn a_rollout_in_trouble_can_be_read_without_a_manual() {
-    let crash = Pod {
-        message: Some("back-off 10s restarting failed container=web".to_owned()),
-        ..pod("web-876bbd6c5-fcq92", 5, "CrashLoopBackOff", 3)
-    };
+    let crash = Pod { message: Some("back-off 10s restarting failed container=web".to_owned()), ..pod("web-876bbd6c5-fcq92", 5, "CrashLoopBackOff", 3) };
     let (old, leaving) =
         (pod("web-5fc8c66687-2845m", 4, "Running", 0), Pod { status: "Terminating".to_owned(), ..pod("web-5fc8c66687-j9wvn", 4, "Running", 0) });
     let status = progressing(vec![old, leaving, pod("web-876bbd6c5-aaaaa", 5, "ContainerCreating", 0), crash.clone()], vec![crash]);

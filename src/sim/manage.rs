@@ -186,9 +186,7 @@ impl World {
         let path = replicas_path(scale_paths);
         let place = path.iter().fold(&mut object, |place, name| &mut place[*name]);
         *place = replicas.into();
-        // Who writes the size that it has owns nothing by that.
-        let changes = entries == Entries::Decided || before["spec"]["replicas"].as_i64().unwrap_or(0) != replicas;
-        if let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale").filter(|_| changes) {
+        if let Some(ty) = super::schema::named("io.k8s.api.autoscaling.v1.Scale") {
             let writer = Writer { manager: &caller.manager, api_version: SCALE, subresource: "scale", now: self.now() };
             let noted = if entries == Entries::Decided {
                 scale.clone()

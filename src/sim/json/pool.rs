@@ -192,17 +192,22 @@ mod tests {
             let text = format!(r#"{{ "name": "{name}", "spec": {{ "a": [1, {{}}], "b": "long text" }}, "empty": {{}}, "zero": [0.0, -0.0, 0, "0"] }}"#);
             serde_json::from_str::<Value>(&text).expect("JSON")
         };
-        let mut pool = Pool::default();
-        let mut kept = Vec::new();
-        for name in ["x", "y", "x"] {
-            let mut value = object(name);
-            pool.keep(&mut value, kept.last());
-            assert_eq!(value.to_string(), object(name).to_string());
-            kept.push(value);
+        // Addresses decide who meets whom at a place, so that now and then a part is kept twice.
+        let mut shared = 0;
+        for _ in 0..20 {
+            let mut pool = Pool::default();
+            let mut kept = Vec::new();
+            for name in ["x", "y", "x"] {
+                let mut value = object(name);
+                pool.keep(&mut value, kept.last());
+                assert_eq!(value.to_string(), object(name).to_string());
+                kept.push(value);
+            }
+            assert!(!kept[0].is_same(&kept[1]));
+            let same = kept[0].is_same(&kept[2]) && kept[0]["spec"].is_same(&kept[1]["spec"]) && kept[0]["zero"].is_same(&kept[1]["zero"]);
+            shared += usize::from(same && kept[0]["empty"].is_same(&kept[0]["spec"]["a"][1]));
         }
-        assert!(kept[0].is_same(&kept[2]) && !kept[0].is_same(&kept[1]));
-        assert!(kept[0]["spec"].is_same(&kept[1]["spec"]) && kept[0]["zero"].is_same(&kept[1]["zero"]));
-        assert!(kept[0]["empty"].is_same(&kept[0]["spec"]["a"][1]));
+        assert!(shared >= 10, "equal parts were shared in {shared} of 20 pools");
     }
 
     #[test]

@@ -23,7 +23,8 @@ pub(super) fn entries(ty: &'static Type, live: Option<&Value>, new: &Value, writ
             of_live.as_array().filter(|it| !it.is_empty())?
         }
     };
-    if present.iter().filter(|it| it["operation"] == "Update").count() >= MAX_UPDATE_MANAGERS {
+    // A write of a size leaves an entry without a time, which may be of a manager that has one already: the two become one when they are read.
+    if present.iter().any(|it| it["time"].is_null()) || present.iter().filter(|it| it["operation"] == "Update").count() >= MAX_UPDATE_MANAGERS {
         return None;
     }
     let skip = match resets(ty, writer.subresource) {

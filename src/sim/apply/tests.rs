@@ -144,6 +144,29 @@ fn updates_take_what_they_change_and_never_conflict() {
 }
 
 #[test]
+fn two_entries_of_one_writer_become_the_one_with_a_time() {
+    let entry = |field: &str, time: Option<&str>| {
+        let mut entry =
+            json!({ "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": { "f:data": { field: {} } }, "manager": "make", "operation": "Update" });
+        if let Some(time) = time {
+            entry["time"] = time.into();
+        }
+        entry
+    };
+    // As a write through `scale` leaves them.
+    let mut live = config_map(json!({"x": "1", "y": "1"}));
+    live["metadata"]["uid"] = "1".into();
+    live["metadata"]["managedFields"] = json!([entry("f:x", None), entry("f:y", Some(NOW))]);
+    let mut new = live.clone();
+    new["data"]["z"] = "1".into();
+    let ty = of_object(&new).unwrap();
+    let after = updated(ty, Some(&live), new.clone(), writer("edit", "v1", "", LATER));
+    assert_eq!(after, updated_at_length(ty, Some(&live), &new, writer("edit", "v1", "", LATER)));
+    let managers: Vec<&str> = after["metadata"]["managedFields"].as_array().unwrap().iter().map(|it| it["manager"].as_str().unwrap()).collect();
+    assert_eq!(managers, ["make", "edit"]);
+}
+
+#[test]
 fn an_object_without_entries_stays_without_until_somebody_applies() {
     let mut live = config_map(json!({"x": "1"}));
     live["metadata"]["uid"] = "1".into();

@@ -13,6 +13,7 @@ mod base64;
 mod body;
 mod bootstrap;
 pub mod controllers;
+mod cron;
 mod custom;
 mod defaults;
 mod delete;

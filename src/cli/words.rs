@@ -12,6 +12,10 @@ use super::args::Args;
 
 /// The command line, with the words of rollsh before the script's FILE, and those of the script behind a `--`.
 pub fn sorted(words: Vec<OsString>) -> Vec<OsString> {
+    // What clap knows is made for these alone.
+    if !words.iter().any(|word| *word == *"run" || *word == *"simulate") {
+        return words;
+    }
     let command = Args::command();
     let Some(at) = first_word(&words, 1, &[&command]) else { return words };
     let subcommand = words[at].to_str().filter(|name| matches!(*name, "run" | "simulate")).and_then(|name| command.find_subcommand(name));
@@ -131,7 +135,8 @@ impl Asks {
             Some(long) => {
                 let name = long.split('=').next().unwrap_or_default();
                 let key = name.replace('-', "_");
-                ["--", "args.", "args?."].iter().any(|before| mentions(&format!("{before}{}", if *before == "--" { name } else { &key })))
+                mentions(&format!("--{name}"))
+                    || ["args.", "args?."].iter().any(|of| mentions(&format!("{of}{key}")))
                     || [name, &key].iter().any(|name| text.contains(&format!("\"{name}\"")))
             }
             None => mentions("args.rest"),

@@ -120,10 +120,7 @@ const FUNCTIONS: &[Function] = &[
         body: Body::Flow(|call| {
             simulator(call)?;
             let duration = call.duration("duration")?.unwrap_or_default();
-            call.wait(async {
-                tokio::time::sleep(duration).await;
-                Ok(())
-            })?;
+            call.session.pause(duration)?;
             Ok(Dynamic::UNIT)
         }),
     },

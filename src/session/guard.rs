@@ -246,10 +246,7 @@ impl Session {
                         told = true;
                         self.screen().notice(&Text::plain(format!("guard: {}; trying again for {} s", error.message(), left.as_secs())));
                     }
-                    self.wait(async {
-                        tokio::time::sleep(AGAIN).await;
-                        Ok(())
-                    })?;
+                    self.pause(AGAIN)?;
                 }
                 other => return other,
             }
@@ -333,11 +330,7 @@ impl Session {
                         return Err(Error::new(ErrorKind::Failed, format!("{target} has its template back, but: {message}")).into());
                     }
                     if change.does_nothing() {
-                        self.wait(async {
-                            tokio::time::sleep(AGAIN).await;
-                            Ok(())
-                        })
-                        .map_err(over)?;
+                        self.pause(AGAIN).map_err(over)?;
                     } else {
                         self.make(&change, Terms::default()).map_err(over)?;
                     }

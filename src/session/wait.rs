@@ -149,6 +149,14 @@ impl Drop for Deadline {
 }
 
 impl Session {
+    /// Waits so long, or until something ends the wait.
+    pub fn pause(&self, duration: Duration) -> Result<(), Stop> {
+        self.wait(async {
+            tokio::time::sleep(duration).await;
+            Ok(())
+        })
+    }
+
     /// Waits for a future, or for what ends the wait.
     ///
     /// # Limits

@@ -178,9 +178,6 @@ fn response(answer: Answer, warnings: &[String], bodiless: bool) -> http::Respon
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache, private"));
-    if content_type.starts_with("text/plain; charset") {
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
-    }
     for (name, value) in own {
         if let Ok(value) = header::HeaderValue::from_str(&value) {
             headers.insert(name, value);

@@ -268,8 +268,7 @@ impl World {
         Ok(if caller.dry_run { Arc::new(object) } else { self.keep(kind, object) })
     }
 
-    /// An object as its type holds it, in the form in which it is stored; `like` is the stored one that it is to replace. Schemas of custom kinds hold what
-    /// only reading them tells apart, so that a definition is read as a whole each time.
+    /// An object as its type holds it, in the form in which it is stored; `like` is the stored one that it is to replace.
     pub(super) fn read(&self, kind: Kind, object: Value, like: Option<&Value>) -> Result<Value> {
         if let Some(custom) = self.customs.get(kind) {
             let mut object = object;
@@ -287,7 +286,7 @@ impl World {
             return Ok(object);
         }
         let mut object = match type_of(kind) {
-            Some(ty) => decode::typed_like(ty, object, like.filter(|_| kind == kind.stored() && kind != Kind::CUSTOMRESOURCEDEFINITIONS)).map_err(|why| {
+            Some(ty) => decode::typed_like(ty, object, like.filter(|_| kind == kind.stored())).map_err(|why| {
                 Failure::bad_request(format!("{} in version {:?} cannot be handled as a {}: {why}", kind.kind(), kind.version(), kind.kind()))
             })?,
             None => object,

@@ -6,7 +6,6 @@ pub mod arithmetic;
 pub mod autoscaler;
 pub mod claim;
 pub mod client;
-mod cron;
 mod cronjob;
 mod daemonset;
 pub mod definition;

@@ -24,10 +24,7 @@ pub const SLEEP: Function = Function {
     source: "",
     body: Body::Flow(|call| {
         let duration = call.duration("duration")?.unwrap_or_default();
-        call.wait(async {
-            tokio::time::sleep(duration).await;
-            Ok(())
-        })?;
+        call.session.pause(duration)?;
         Ok(Dynamic::UNIT)
     }),
 };

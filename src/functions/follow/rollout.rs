@@ -137,10 +137,7 @@ fn follow_all(
         match started {
             Err(error) if outage.is_to_be_waited_for(&error, &cluster, until) => {
                 outage.say(session, error);
-                call.wait(async {
-                    tokio::time::sleep(AGAIN).await;
-                    Ok(())
-                })?;
+                session.pause(AGAIN)?;
             }
             other => break other?,
         }

@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::client::{self, Component, Deletion};
-use super::cron::Schedule;
 use super::job::is_finished;
 use super::object::{condition, controlled_by, created, deleting, list, name, namespace, owner_reference, stamp, time, uid};
 use super::{Controller, Key, queue};
 use crate::sim::api::Propagation;
+use crate::sim::cron::Schedule;
 use crate::sim::events;
 use crate::sim::failure::Result;
 use crate::sim::json::{Value, json};

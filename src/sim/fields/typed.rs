@@ -57,6 +57,24 @@ impl Place {
         }
     }
 
+    /// What there is to go into in two values that stand here: two that are empty are as scalars.
+    fn sides<'a>(self, left: Option<&'a Value>, right: Option<&'a Value>) -> Sides<'a> {
+        match self.kind_of([left, right]) {
+            Kind::Leaf => Sides::Leaf,
+            Kind::Map => match (left.and_then(Value::as_object), right.and_then(Value::as_object)) {
+                (left, right) if left.is_none_or(Map::is_empty) && right.is_none_or(Map::is_empty) => Sides::Leaf,
+                (left, right) => Sides::Maps(left, right),
+            },
+            Kind::List(list) => {
+                let items = |side: Option<&'a Value>| side.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                match (items(left), items(right)) {
+                    ([], []) => Sides::Leaf,
+                    (left, right) => Sides::Lists(list, left, right),
+                }
+            }
+        }
+    }
+
     fn kind(self) -> Kind {
         match &self.ty.shape {
             Shape::Struct(_) | Shape::Map(_) if self.atomic => Kind::Leaf,
@@ -66,6 +84,13 @@ impl Place {
             _ => Kind::Leaf,
         }
     }
+}
+
+/// Two values of one place, as far as they are gone into.
+enum Sides<'a> {
+    Leaf,
+    Maps(Option<&'a Map>, Option<&'a Map>),
+    Lists(&'static List, &'a [Value], &'a [Value]),
 }
 
 /// How a place is walked.
@@ -188,25 +213,13 @@ impl Comparison {
         {
             return;
         }
-        let is_leaf = match place.kind_of([left, right]) {
-            Kind::Leaf => true,
-            Kind::Map => {
-                let (left, right) = (left.and_then(Value::as_object), right.and_then(Value::as_object));
-                let empty = left.is_none_or(Map::is_empty) && right.is_none_or(Map::is_empty);
-                if !empty {
-                    self.walk_maps(place, left, right, path);
-                }
-                empty
-            }
-            Kind::List(list) => {
-                let (left, right) = (left.and_then(Value::as_array), right.and_then(Value::as_array));
-                let empty = left.is_none_or(Vec::is_empty) && right.is_none_or(Vec::is_empty);
-                if !empty {
-                    self.walk_lists(list, left.map_or(&[], Vec::as_slice), right.map_or(&[], Vec::as_slice), path);
-                }
-                empty
-            }
-        };
+        let sides = place.sides(left, right);
+        let is_leaf = matches!(sides, Sides::Leaf);
+        match sides {
+            Sides::Leaf => {}
+            Sides::Maps(left, right) => self.walk_maps(place, left, right, path),
+            Sides::Lists(list, left, right) => self.walk_lists(list, left, right, path),
+        }
         match (left, right) {
             (None, _) => self.added.insert(path),
             (_, None) => self.removed.insert(path),

@@ -1,6 +1,7 @@
 //! ConfigMaps, Secrets, ControllerRevisions, claims, Nodes, Leases and Events.
 
 use super::super::kinds::Kind;
+use super::pod::amount_of;
 use super::{Errors, FieldError, entries, items, names, text};
 use crate::sim::json::Value;
 
@@ -124,7 +125,7 @@ fn claim(errors: &mut Errors, object: &Value, old: Option<&Value>) {
     }
     match &spec["resources"]["requests"]["storage"] {
         Value::Null => errors.required("spec.resources[storage]", ""),
-        size if size.as_str().is_some_and(|size| size.trim_end_matches(char::is_alphabetic).parse::<f64>().is_ok_and(|size| size <= 0.0)) => {
+        size if amount_of(size) <= 0.0 => {
             errors.invalid("spec.resources[storage]", size.clone(), "must be greater than zero");
         }
         _ => {}

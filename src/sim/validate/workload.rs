@@ -4,6 +4,7 @@ use super::super::failure::{FieldError, Rule};
 use super::super::kinds::Kind;
 use super::super::selector;
 use super::{Errors, amount, bad_selector, count_or_percent, is_empty_selector, is_usable_selector, items, label_selector, names, not_over_all, pod, text};
+use crate::sim::cron::Schedule;
 use crate::sim::json::Value;
 
 pub fn content(errors: &mut Errors, kind: Kind, object: &Value) {
@@ -333,7 +334,7 @@ fn cron_job(errors: &mut Errors, spec: &Value) {
     errors.not_negative("spec.failedJobsHistoryLimit", &spec["failedJobsHistoryLimit"]);
 }
 
-/// Why a schedule is not one; only its outline is judged here.
+/// Why a schedule is not one.
 fn unreadable_schedule(schedule: &str) -> Option<String> {
     if schedule.starts_with('@') {
         let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"].contains(&schedule) || schedule.starts_with("@every ");
@@ -342,62 +343,7 @@ fn unreadable_schedule(schedule: &str) -> Option<String> {
     if ["TZ=", "CRON_TZ="].iter().any(|zone| schedule.contains(zone)) {
         return Some("cannot use TZ or CRON_TZ in schedule, use timeZone field instead".to_owned());
     }
-    let fields: Vec<&str> = schedule.split_whitespace().collect();
-    if fields.len() != 5 {
-        return Some(format!("expected exactly 5 fields, found {}: [{}]", fields.len(), fields.join(" ")));
-    }
-    const BOUNDS: [(u32, u32, &[&str]); 5] = [
-        (0, 59, &[]),
-        (0, 23, &[]),
-        (1, 31, &[]),
-        (1, 12, &["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
-        (0, 6, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
-    ];
-    fields
-        .iter()
-        .zip(BOUNDS)
-        .flat_map(|(field, bounds)| field.split(',').map(move |range| (range, bounds)))
-        .find_map(|(range, bounds)| bad_range(range, bounds))
-}
-
-/// Why a range of a schedule is none, in the words of robfig/cron.
-fn bad_range(range: &str, (least, most, named): (u32, u32, &[&str])) -> Option<String> {
-    let number = |text: &str| -> Result<u32, String> {
-        if let Some(at) = named.iter().position(|name| text.eq_ignore_ascii_case(name)) {
-            return Ok(least + u32::try_from(at).unwrap_or(0));
-        }
-        text.parse::<u32>().map_err(|_| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))
-    };
-    let parts: Vec<&str> = range.split('/').collect();
-    let ends: Vec<&str> = parts[0].split('-').collect();
-    let is_all = matches!(ends[0], "*" | "?");
-    let judge = || -> Result<(), String> {
-        let (start, end) = match ends.as_slice() {
-            _ if is_all => (least, most),
-            [one] => (number(one)?, if parts.len() > 1 { most } else { number(one)? }),
-            [start, end] => (number(start)?, number(end)?),
-            _ => return Err(format!("too many hyphens: {range}")),
-        };
-        let step = match parts.as_slice() {
-            [_] => 1,
-            [_, step] => number(step)?,
-            _ => return Err(format!("too many slashes: {range}")),
-        };
-        if start < least {
-            return Err(format!("beginning of range ({start}) below minimum ({least}): {range}"));
-        }
-        if end > most {
-            return Err(format!("end of range ({end}) above maximum ({most}): {range}"));
-        }
-        if start > end {
-            return Err(format!("beginning of range ({start}) beyond end of range ({end}): {range}"));
-        }
-        if step == 0 {
-            return Err(format!("step of range should be a positive number: {range}"));
-        }
-        Ok(())
-    };
-    judge().err()
+    Schedule::parse(schedule).err()
 }
 
 /// What may not change.

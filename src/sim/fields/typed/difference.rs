@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Element, Kind, Place, element_of, same};
+use super::{Element, Place, Sides, element_of, same};
 use crate::sim::json::{Map, Number, Text, Value};
 use crate::sim::schema::{List, Shape, Type};
 
@@ -70,25 +70,12 @@ struct Walk {
 
 impl Walk {
     fn values(&mut self, place: Place, left: Option<&Value>, right: Option<&Value>, skip: &[&[&str]]) -> Option<(Mark, Vec<Node>)> {
-        let mut below = Vec::new();
-        let is_leaf = match place.kind_of([left, right]) {
-            Kind::Leaf => true,
-            Kind::Map => {
-                let (left, right) = (left.and_then(Value::as_object), right.and_then(Value::as_object));
-                let empty = left.is_none_or(Map::is_empty) && right.is_none_or(Map::is_empty);
-                if !empty {
-                    below = self.maps(place, left, right, skip);
-                }
-                empty
-            }
-            Kind::List(list) => {
-                let (left, right) = (left.and_then(Value::as_array), right.and_then(Value::as_array));
-                let empty = left.is_none_or(Vec::is_empty) && right.is_none_or(Vec::is_empty);
-                if !empty {
-                    below = self.lists(list, left.map_or(&[], Vec::as_slice), right.map_or(&[], Vec::as_slice));
-                }
-                empty
-            }
+        let sides = place.sides(left, right);
+        let is_leaf = matches!(sides, Sides::Leaf);
+        let below = match sides {
+            Sides::Leaf => Vec::new(),
+            Sides::Maps(left, right) => self.maps(place, left, right, skip),
+            Sides::Lists(list, left, right) => self.lists(list, left, right),
         };
         let mark = match (left, right) {
             (None, _) => Mark::Changed,

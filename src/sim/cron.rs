@@ -95,40 +95,43 @@ impl Schedule {
 }
 
 fn field(text: &str, least: u32, most: u32, names: &[&str]) -> Result<u64, String> {
+    text.split(',').try_fold(0, |bits, part| Ok(bits | range(part, least, most, names)?))
+}
+
+/// The values of one range, in the order of robfig/cron's checks and in its words.
+fn range(text: &str, least: u32, most: u32, names: &[&str]) -> Result<u64, String> {
     let number = |text: &str| -> Result<u32, String> {
         if let Some(at) = names.iter().position(|name| text.eq_ignore_ascii_case(name)) {
             return Ok(u32::try_from(at).unwrap_or(0) + least);
         }
-        text.parse().map_err(|_| format!("failed to parse int from {text}"))
+        text.parse().map_err(|_| format!("failed to parse int from {text}: strconv.Atoi: parsing {text:?}: invalid syntax"))
     };
-    let mut bits = 0;
-    for part in text.split(',') {
-        let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
-        let (first, last) = match range {
-            "*" | "?" => (least, most),
-            range => match range.split_once('-') {
-                Some((first, last)) => (number(first)?, number(last)?),
-                None if step.is_some() => (number(range)?, most),
-                None => (number(range)?, number(range)?),
-            },
-        };
-        // Sunday may be written as 7 in a range's end by nobody: the real parser refuses it as well.
-        if first < least {
-            return Err(format!("beginning of range ({first}) below minimum ({least}): {part}"));
-        }
-        if last > most {
-            return Err(format!("end of range ({last}) above maximum ({most}): {part}"));
-        }
-        if first > last {
-            return Err(format!("beginning of range ({first}) beyond end of range ({last}): {part}"));
-        }
-        let step = match step.map(number).transpose()? {
-            Some(0) => return Err(format!("step of range should be a positive number: {part}")),
-            step => step.unwrap_or(1),
-        };
-        bits |= (first..=last).step_by(usize::try_from(step).unwrap_or(1)).fold(0_u64, |bits, value| bits | 1 << value);
+    let parts: Vec<&str> = text.split('/').collect();
+    let (first, last) = match parts[0].split('-').collect::<Vec<_>>().as_slice() {
+        ["*" | "?", ..] => (least, most),
+        [one] => (number(one)?, if parts.len() > 1 { most } else { number(one)? }),
+        [first, last] => (number(first)?, number(last)?),
+        _ => return Err(format!("too many hyphens: {text}")),
+    };
+    let step = match parts.as_slice() {
+        [_] => 1,
+        [_, step] => number(step)?,
+        _ => return Err(format!("too many slashes: {text}")),
+    };
+    // Sunday may be written as 7 by nobody: the real parser refuses it as well.
+    if first < least {
+        return Err(format!("beginning of range ({first}) below minimum ({least}): {text}"));
     }
-    Ok(bits)
+    if last > most {
+        return Err(format!("end of range ({last}) above maximum ({most}): {text}"));
+    }
+    if first > last {
+        return Err(format!("beginning of range ({first}) beyond end of range ({last}): {text}"));
+    }
+    if step == 0 {
+        return Err(format!("step of range should be a positive number: {text}"));
+    }
+    Ok((first..=last).step_by(usize::try_from(step).unwrap_or(1)).fold(0, |bits, value| bits | 1 << value))
 }
 
 #[cfg(test)]

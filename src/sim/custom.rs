@@ -13,7 +13,7 @@ use self::schema::Schema;
 use super::kinds::Kind;
 use super::schema::Type;
 
-mod cel;
+pub mod cel;
 mod check;
 pub mod coerce;
 mod columns;

@@ -18,6 +18,7 @@ mod functions;
 mod parse;
 mod types;
 
+pub use functions::duration;
 pub use parse::{Broken, Expr, parse};
 pub use types::{Checker, Type};
 

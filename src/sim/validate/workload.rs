@@ -336,10 +336,6 @@ fn cron_job(errors: &mut Errors, spec: &Value) {
 
 /// Why a schedule is not one.
 fn unreadable_schedule(schedule: &str) -> Option<String> {
-    if schedule.starts_with('@') {
-        let known = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"].contains(&schedule) || schedule.starts_with("@every ");
-        return (!known).then(|| format!("unrecognized descriptor: {schedule}"));
-    }
     if ["TZ=", "CRON_TZ="].iter().any(|zone| schedule.contains(zone)) {
         return Some("cannot use TZ or CRON_TZ in schedule, use timeZone field instead".to_owned());
     }

@@ -4,6 +4,7 @@ mod complete;
 mod helper;
 mod highlight;
 pub(crate) mod kubectl;
+mod place;
 mod validate;
 
 use std::path::PathBuf;
@@ -95,8 +96,11 @@ fn dialogue(host: &mut Host, editor: &mut Line, history: Option<&PathBuf>) -> Ex
                 return ExitCode::from(1);
             }
         }
-        if session.interrupts().raised() == Some(Halt::Terminated) {
-            return ExitCode::from(143);
+        match session.interrupts().raised() {
+            Some(Halt::Terminated) => return ExitCode::from(143),
+            // What ended the last line does not end a look around for names.
+            Some(_) => session.interrupts().clear(),
+            None => {}
         }
     }
 }

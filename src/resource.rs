@@ -78,7 +78,6 @@ static KNOWN: &[&Resource] = &[
     &known("", "v1", "PersistentVolume", "persistentvolumes", "persistentvolume", short!["pv"], false),
     &known("", "v1", "ResourceQuota", "resourcequotas", "resourcequota", short!["quota"], true),
     &known("", "v1", "LimitRange", "limitranges", "limitrange", short!["limits"], true),
-    &known("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "horizontalpodautoscaler", short!["hpa"], true),
     &known("networking.k8s.io", "v1", "Ingress", "ingresses", "ingress", short!["ing"], true),
     &known("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", "networkpolicy", short!["netpol"], true),
     &known("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", "poddisruptionbudget", short!["pdb"], true),
@@ -92,6 +91,11 @@ impl Resource {
     pub fn known(name: &str) -> Option<&'static Resource> {
         let name = name.to_lowercase();
         KNOWN.iter().copied().find(|resource| resource.answers_to(&name))
+    }
+
+    /// The kinds that every supported cluster has, each once.
+    pub fn common() -> impl Iterator<Item = &'static Resource> {
+        KNOWN.iter().copied()
     }
 
     /// The resource of an object's own `apiVersion` and `kind`, when it is a known one.

@@ -213,6 +213,13 @@ fn tab_completes_a_functions_name() {
 }
 
 #[test]
+fn tab_completes_the_name_of_an_object_of_the_cluster() {
+    let mut shop = shop();
+    shop.press("status(\"deploy/we\t\").phase\r");
+    shop.wait_until("the phase", |screen| screen.lines().any(|line| line.trim() == "complete"));
+}
+
+#[test]
 fn an_error_shows_where_and_what_to_do() {
     let mut terminal = shop();
     terminal.enter("undoo(\"deploy/web\")");

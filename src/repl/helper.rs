@@ -1,4 +1,4 @@
-//! What rustyline asks while somebody types: it only forwards.
+//! What rustyline asks while somebody types: it only forwards, and looks around in the cluster for names.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,14 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Result};
 
-use super::complete::Names;
+use super::complete::{Around, Names};
 use super::{highlight, validate};
 use crate::script::Host;
+use crate::session::Session;
 
-/// Names to complete and an engine to parse with; nothing here waits for a cluster.
+/// Names to complete and an engine to parse with.
 pub struct Helper {
+    session: Session,
     names: Names,
     parser: rhai::Engine,
     color: bool,
@@ -21,7 +23,7 @@ pub struct Helper {
 
 impl Helper {
     pub fn new(host: &Host) -> Self {
-        Self { names: Names::of(host.engine()), parser: validate::parser(), color: host.session().screen().out.colored() }
+        Self { session: host.session().clone(), names: Names::of(host.engine()), parser: validate::parser(), color: host.session().screen().out.colored() }
     }
 
     /// Before each prompt: the variables that there are by now.
@@ -36,7 +38,17 @@ impl Completer for Helper {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _ctx: &Context<'_>) -> Result<(usize, Vec<String>)> {
-        Ok(self.names.complete(line, pos))
+        Ok(self.names.complete(line, pos, &self.session))
+    }
+}
+
+impl Around for Session {
+    fn objects(&self, kind: &str, namespace: Option<&str>) -> Vec<String> {
+        self.names_of(kind, namespace)
+    }
+
+    fn contexts(&self) -> Vec<String> {
+        self.contexts().unwrap_or_default().into_iter().map(|entry| entry.name).collect()
     }
 }
 

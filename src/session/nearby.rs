@@ -1,4 +1,4 @@
-//! What was probably meant by the name of an object that is not there: a look around, for an error that nobody caught.
+//! A look around for names: what was probably meant by one that is not there, and what one that is being typed can become.
 
 use std::time::Duration;
 
@@ -26,6 +26,22 @@ impl Session {
         let cluster = self.cluster().ok()?;
         let advice = async { Ok(tokio::time::timeout(LIMIT, advice(&cluster, resource, namespace, name)).await.ok().flatten()) };
         self.wait(advice).ok().flatten()
+    }
+
+    /// The names of a kind's objects, one page at most, in a namespace or in the session's own; none where they are not known soon.
+    pub fn names_of(&self, kind: &str, namespace: Option<&str>) -> Vec<String> {
+        let (Ok(cluster), Ok(own)) = (self.cluster(), self.namespace()) else { return Vec::new() };
+        let names = async {
+            let resource = match Resource::known(kind) {
+                Some(known) => known.clone(),
+                None => cluster.resource(kind).await?,
+            };
+            let namespace = resource.namespaced.then(|| namespace.map_or(own, str::to_owned));
+            cluster.metadata(&resource, &Selection { namespace, ..Selection::default() }).await
+        };
+        let found = self.wait(async { Ok(tokio::time::timeout(LIMIT, names).await) });
+        let objects = found.ok().and_then(|it| it.ok()?.ok()).unwrap_or_default();
+        objects.iter().filter_map(|object| object["metadata"]["name"].as_str().map(str::to_owned)).collect()
     }
 }
 

@@ -60,7 +60,7 @@ impl<'a> Place<'a> {
             }
         }
         // Targets stand in an array too, and options in a map; what a block holds is not an argument.
-        let around = open.iter().rev().skip_while(|it| it.bracket == '[' || is_options(it)).next();
+        let around = open.iter().rev().find(|it| it.bracket != '[' && !is_options(it));
         if let Some(call) = around.filter(|it| it.bracket == '(') {
             let (start, name) = word_before(text, call.at);
             place.call = find(name);

@@ -292,6 +292,20 @@ fn a_rollout_that_is_overtaken_gives_up_its_unready_pods_first() {
 }
 
 #[test]
+fn a_set_whose_status_still_counts_pods_of_a_larger_size_is_not_made_larger() {
+    let mut play = settled(4, strategy(json!(0), json!("50%")));
+    let old = play.replica_set(1);
+    play.set_image(D, "web", "shop/web:2");
+    // As another writer's scaling, of which neither controller has heard yet.
+    play.edit(Kind::REPLICASETS, name(&old), |set| set["spec"]["replicas"] = json!(3));
+    let (deployment, sets) = (play.get(D, "web"), play.all(Kind::REPLICASETS));
+    // The first sync of a template writes the status twice, and the second time on a version that is gone: it comes again.
+    let outcome = super::deployment::rolling::roll_out(&mut play.world, Value::clone(&deployment), sets);
+    assert!(outcome.is_err_and(|failure| failure.is_conflict()));
+    assert_eq!(play.sizes(), [("1".to_owned(), 3), ("2".to_owned(), 1)]);
+}
+
+#[test]
 fn a_crashing_image_stalls_a_rollout_of_ten_at_five_new_and_eight_old() {
     let mut play = settled(10, probed);
     play.set_image(D, "web", "shop/web:2-crash");

@@ -57,6 +57,10 @@ fn shrink(world: &mut World, rollout: &Rollout) -> bool {
             continue;
         }
         let by = (most - done).min(unhealthy);
+        // A status that still counts pods of a larger size: the real controller takes that for an error and goes on at the next sync.
+        if by < 0 {
+            return false;
+        }
         match scale::resize(world, &rollout.deployment, set, replicas(set) - by, false) {
             Ok(resized) => {
                 done += by;

@@ -125,7 +125,7 @@ impl Controller {
     const fn latency_us(self) -> u64 {
         match self {
             Self::Deployment => 8_000,
-            Self::ReplicaSet | Self::ReplicationController => 3_000,
+            Self::ReplicaSet | Self::ReplicationController => 4_500,
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
             Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,

@@ -75,11 +75,6 @@ impl World {
         let body = yaml::parse(applied.body).map_err(|why| Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: {why}")))?;
         is_map(&body)?;
         let Some(ty) = self.type_of(kind) else { return Err(Failure::not_implemented(&format!("server-side apply of {}", kind.qualified()))) };
-        // Where there is nothing yet, the version only has to be one.
-        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
-        if !version.is_empty() && version.parse::<u64>().is_err() {
-            return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
-        }
         let api_version = kind.api_version();
         let writer = Writer { manager: &caller.manager, api_version: &api_version, subresource: applied.part.name(), now: self.now() };
         let old = self.find(kind, namespace, name).cloned();
@@ -88,6 +83,11 @@ impl World {
         }
         let live = old.as_ref().map(|it| self.view(kind, it));
         let mut merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
+        // Where there is nothing yet, the version only has to be one.
+        let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+        if !version.is_empty() && version.parse::<u64>().is_err() {
+            return Err(Failure::new(500, "", format!("strconv.ParseUint: parsing {version:?}: invalid syntax")));
+        }
         if kind.namespaced() && merged["metadata"]["namespace"].as_str().is_none_or(str::is_empty) {
             merged["metadata"]["namespace"] = namespace.into();
         }

@@ -57,6 +57,13 @@ impl Likeness {
                 return self.of(&pod);
             }
         }
+        if value["metadata"]["ownerReferences"][0]["kind"] == "Deployment" && value["status"]["observedGeneration"] == value["metadata"]["generation"] {
+            // How many steps a rollout takes is a matter of how many pods become ready at a time.
+            let mut set = value.clone();
+            set["status"]["observedGeneration"] = "<generation>".into();
+            set["metadata"]["generation"] = "<generation>".into();
+            return self.of(&set);
+        }
         let is_edited_pod = value["spec"]["containers"].is_array() && value["metadata"]["generation"] != 1;
         match value {
             Value::Object(fields) if is_edited_pod => {

@@ -45,6 +45,15 @@ fn an_expression_needs_no_cluster_and_prints_its_value() {
 }
 
 #[test]
+fn several_values_with_words_of_their_own_are_a_line_each_and_deep_rows_are_no_table() {
+    let outcomes = out(&run(&["--sim", "eval", r#"wait(["deploy/web", "sts/db"])"#]));
+    let starts: Vec<&str> = outcomes.lines().map(|line| line.split(" after ").next().unwrap_or_default()).collect();
+    assert_eq!(starts, ["deployment/web complete", "statefulset/db complete"], "{outcomes}");
+    let deep = out(&run(&["eval", r#"let t = "x"; t.pad(100, "x"); [#{name: "a", deep: #{text: t}}]"#]));
+    assert!(deep.starts_with("- deep:\n"), "{deep}");
+}
+
+#[test]
 fn a_script_that_fails_ends_with_1_and_shows_its_line() {
     let output = stdin(&[], "let a = [];\nprint(\"one\");\nthrow \"no luck\";\n");
     ends(&output, 1, "error: no luck");

@@ -19,10 +19,9 @@ use crate::render::screen::Text;
 use crate::render::table::{self, Layout, Table, Widths};
 use crate::render::words;
 use crate::resource::Resource;
-use crate::rollout::history::Revision;
 use crate::rollout::status::Status;
 use crate::session::Session;
-use crate::session::follow::Following;
+use crate::session::follow::{Around, Following};
 
 /// The live view of rollouts that are followed: one in full, several a line each.
 pub struct Rollouts {
@@ -38,18 +37,17 @@ pub struct Rollouts {
 
 struct Seen {
     status: Status,
-    history: Vec<Revision>,
-    progress_left_s: Option<f64>,
+    around: Around,
     at: jiff::Timestamp,
 }
 
 impl Seen {
     /// The status with everybody as old as they are by now.
-    fn aged(&self, now: jiff::Timestamp) -> (Status, &[Revision], Option<f64>) {
+    fn aged(&self, now: jiff::Timestamp) -> (Status, &Around, Option<f64>) {
         let passed = now.duration_since(self.at);
         let mut status = self.status.clone();
         status.pods.iter_mut().for_each(|pod| pod.age_s += passed.as_secs());
-        (status, &self.history, self.progress_left_s.map(|left| left - passed.as_secs_f64()))
+        (status, &self.around, self.around.progress_left_s.map(|left| left - passed.as_secs_f64()))
     }
 }
 
@@ -73,8 +71,8 @@ impl Rollouts {
     /// Shows a status: a frame on a terminal, kubectl's sentence elsewhere.
     pub fn show(&mut self, index: usize, following: &Following, status: &Status) {
         let is_news = self.seen[index].as_ref().is_none_or(|seen| seen.status.message != status.message);
-        let (history, progress_left_s) = if self.live.in_place() { following.history() } else { (Vec::new(), None) };
-        self.seen[index] = Some(Seen { status: status.clone(), history, progress_left_s, at: self.clock.now() });
+        let around = if self.live.in_place() { following.around() } else { Around::default() };
+        self.seen[index] = Some(Seen { status: status.clone(), around, at: self.clock.now() });
         if self.live.in_place() {
             self.redraw();
         } else if is_news && (self.says_the_end || !status.complete) {
@@ -90,10 +88,17 @@ impl Rollouts {
         let now = self.clock.now();
         let elapsed_s = now.duration_since(self.started).as_secs_f64();
         let timeout_left_s = self.limit.map(|limit| limit.as_secs_f64() - elapsed_s);
-        let aged: Vec<(Status, &[Revision], Option<f64>)> = self.seen.iter().flatten().map(|seen| seen.aged(now)).collect();
+        let aged: Vec<(Status, &Around, Option<f64>)> = self.seen.iter().flatten().map(|seen| seen.aged(now)).collect();
         let scenes: Vec<Scene> = aged
             .iter()
-            .map(|(status, history, progress_left_s)| Scene { status, history, elapsed_s, timeout_left_s, progress_left_s: *progress_left_s })
+            .map(|(status, around, progress_left_s)| Scene {
+                status,
+                history: &around.history,
+                held_by: around.held_by.as_deref(),
+                elapsed_s,
+                timeout_left_s,
+                progress_left_s: *progress_left_s,
+            })
             .collect();
         let frame = match scenes.as_slice() {
             [] => return,

@@ -4,6 +4,7 @@ use std::hash::Hasher;
 
 use fnv::FnvHasher;
 use rhai::{Array, Dynamic, Map};
+use serde_json::Value;
 
 use super::value;
 use crate::render::data;
@@ -27,13 +28,26 @@ pub fn styled(session: &Session, shown: &Dynamic) -> Text {
         && !items.is_empty()
         && items.iter().all(Dynamic::is_map)
     {
+        // As several outcomes, each in its own words.
+        if let Some(views) = items.iter().map(|item| view(session, item)).collect::<Option<Vec<_>>>() {
+            return Text::of_lines(views.iter().flat_map(|view| view.text().lines()));
+        }
         let rows: Vec<_> = items.iter().map(value::json).collect();
-        return Text::plain(Table::of_maps(&rows, &[]).print(&Layout::default()));
+        return Text::plain(if fits_cells(&rows) { Table::of_maps(&rows, &[]).print(&Layout::default()) } else { data::yaml(&rows.into()) });
     }
     if shown.is_map() {
         return Text::plain(data::yaml(&value::json(shown)));
     }
     Text::plain(shown.to_string())
+}
+
+/// How long a map or an array may be in a cell of a table, as JSON.
+const CELL: usize = 80;
+
+/// Whether rows can be read as a table: what is nested in them is short.
+fn fits_cells(rows: &[Value]) -> bool {
+    let nested = rows.iter().filter_map(Value::as_object).flat_map(|row| row.values()).filter(|value| value.is_object() || value.is_array());
+    nested.map(|value| value.to_string().len()).all(|length| length <= CELL)
 }
 
 /// Shows a value as a result, a line or more; nothing where there is nothing to see.

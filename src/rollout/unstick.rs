@@ -52,6 +52,11 @@ pub(super) fn wedge(snapshot: &Snapshot) -> Option<&Value> {
     (!same_again).then_some(pod)
 }
 
+/// The name of the pod that `unstick` would delete.
+pub fn held_by(snapshot: &Snapshot) -> Option<String> {
+    wedge(snapshot).map(|pod| object::name(pod).to_owned())
+}
+
 /// Deletes the one pod that keeps an OrderedReady StatefulSet from following its template, if it is still that very pod; nothing when there is none.
 ///
 /// # Errors

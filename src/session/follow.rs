@@ -21,11 +21,15 @@ use crate::rollout::deadline;
 use crate::rollout::history::{self, Revision};
 use crate::rollout::outcome::{Ending, Followed, Outcome, Verdict};
 use crate::rollout::status::{Patience, Status};
+use crate::rollout::unstick;
 use crate::rollout::workload::{Kind, Snapshot, Workload};
 
 /// How many pods' logs go into the evidence, and how many lines of each.
 const LOGGED_PODS: usize = 3;
 const LOG_LINES: i64 = 20;
+
+/// How long the pods may be behind the workload that counts them.
+const LAG: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// How to follow.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,17 @@ impl Default for Rules {
     fn default() -> Self {
         Self { patience: Patience::default(), fail_fast: true }
     }
+}
+
+/// What stands around a status that is followed.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// The revisions as last seen.
+    pub history: Vec<Revision>,
+    /// How long until the cluster calls the rollout stalled.
+    pub progress_left_s: Option<f64>,
+    /// The pod that an OrderedReady StatefulSet waits for, and that deleting would help.
+    pub held_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,8 +128,10 @@ impl Following {
             if self.seen.len() < 3 {
                 continue;
             }
-            let snapshot = self.snapshot()?;
-            let verdict = self.followed.look(snapshot.as_ref(), self.clock.now());
+            let mut verdict = self.look()?;
+            if matches!(verdict.ending, Some((Ending::Complete, ..))) {
+                verdict = self.caught_up(verdict).await?;
+            }
             let news = self.first || verdict.ending.is_some() || self.last.as_ref().is_none_or(|last| !same(&last.status, &verdict.status));
             self.first = false;
             self.last = Some(verdict.clone());
@@ -124,19 +141,47 @@ impl Following {
         }
     }
 
+    fn look(&mut self) -> Result<Verdict> {
+        let snapshot = self.snapshot()?;
+        Ok(self.followed.look(snapshot.as_ref(), self.clock.now()))
+    }
+
+    /// The verdict of a rollout that is complete, with the pods as its status counts them: the workload's own watch may be a moment ahead.
+    async fn caught_up(&mut self, verdict: Verdict) -> Result<Verdict> {
+        let lags = |verdict: &Verdict| verdict.status.pods.iter().filter(|pod| pod.ready).count() < usize::try_from(verdict.status.ready).unwrap_or(0);
+        let mut newest = verdict.clone();
+        let catching_up = async {
+            while lags(&newest) {
+                self.take_changes().await?;
+                newest = self.look()?;
+            }
+            Ok(())
+        };
+        // Whoever may not see pods has the verdict all the same.
+        match tokio::time::timeout(LAG, catching_up).await {
+            Ok(Err(error)) => Err(error),
+            _ if matches!(newest.ending, Some((Ending::Complete, ..))) => Ok(newest),
+            _ => Ok(verdict),
+        }
+    }
+
     /// The newest status seen, for an ending that comes from outside (a timeout).
     pub fn last_status(&self) -> Option<&Status> {
         self.last.as_ref().map(|verdict| &verdict.status)
     }
 
-    /// The revisions as last seen, and how long until the cluster calls the rollout stalled.
-    pub fn history(&self) -> (Vec<Revision>, Option<f64>) {
+    /// What a person sees of it beside the status.
+    pub fn around(&self) -> Around {
         match self.snapshot() {
             Ok(Some(snapshot)) => {
                 let now = self.clock.now();
-                (history::history(&snapshot, now), deadline::left_s(&snapshot.workload, now))
+                Around {
+                    history: history::history(&snapshot, now),
+                    progress_left_s: deadline::left_s(&snapshot.workload, now),
+                    held_by: unstick::held_by(&snapshot),
+                }
             }
-            _ => (Vec::new(), None),
+            _ => Around::default(),
         }
     }
 

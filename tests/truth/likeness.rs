@@ -57,7 +57,10 @@ impl Likeness {
                 return self.of(&pod);
             }
         }
-        if value["metadata"]["ownerReferences"][0]["kind"] == "Deployment" && value["status"]["observedGeneration"] == value["metadata"]["generation"] {
+        if value["metadata"]["ownerReferences"][0]["kind"] == "Deployment"
+            && value["metadata"]["generation"].is_number()
+            && value["status"]["observedGeneration"] == value["metadata"]["generation"]
+        {
             // How many steps a rollout takes is a matter of how many pods become ready at a time.
             let mut set = value.clone();
             set["status"]["observedGeneration"] = "<generation>".into();

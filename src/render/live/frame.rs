@@ -28,6 +28,8 @@ pub struct Scene<'a> {
     pub status: &'a Status,
     /// Tells the images that are being replaced; may be empty.
     pub history: &'a [Revision],
+    /// The pod that keeps a StatefulSet from going on, if one does.
+    pub held_by: Option<&'a str>,
     pub elapsed_s: f64,
     /// Until whoever waits gives up; `None`: never.
     pub timeout_left_s: Option<f64>,
@@ -85,7 +87,7 @@ pub fn rollout_frame(scene: &Scene, canvas: Canvas) -> Vec<Text> {
         lines
             .push(Text::plain("  old ").with_all(old_bar(counts, status.desired, cells(status.desired, canvas), canvas)).and("  ").with_all(old_words(counts)));
     }
-    lines.extend(pods(status, canvas));
+    lines.extend(pods(scene, canvas));
     lines.iter().map(|line| line.cut(canvas.columns)).collect()
 }
 
@@ -183,8 +185,8 @@ fn images(scene: &Scene, canvas: Canvas) -> Option<Text> {
     Some(text)
 }
 
-fn pods(status: &Status, canvas: Canvas) -> Vec<Text> {
-    let holding = holding(status);
+fn pods(scene: &Scene, canvas: Canvas) -> Vec<Text> {
+    let (status, holding) = (scene.status, scene.held_by);
     let mut pods: Vec<&Pod> = status.pods.iter().collect();
     // Those in trouble first, as the end of a long list is cut off.
     let rank = |pod: &Pod| match (is_doomed(pod, status), is_new(pod, status), pod.ready) {
@@ -230,15 +232,6 @@ fn pods(status: &Status, canvas: Canvas) -> Vec<Text> {
         }
     }
     lines
-}
-
-/// The pod that keeps a stalled StatefulSet from going on: the first in its order that is not ready.
-fn holding(status: &Status) -> Option<&str> {
-    if status.phase != Phase::Stalled || !status.target.starts_with("statefulset/") {
-        return None;
-    }
-    let ordinal = |pod: &&Pod| pod.name.rsplit('-').next().and_then(|number| number.parse::<u64>().ok());
-    status.pods.iter().filter(|pod| !pod.ready).min_by_key(ordinal).map(|pod| pod.name.as_str())
 }
 
 /// What stands before a pod; the bars use the same signs.

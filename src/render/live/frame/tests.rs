@@ -22,7 +22,7 @@ fn a_rollout_in_trouble_can_be_read_without_a_manual() {
         (pod("web-5fc8c66687-2845m", 4, "Running", 0), Pod { status: "Terminating".to_owned(), ..pod("web-5fc8c66687-j9wvn", 4, "Running", 0) });
     let status = progressing(vec![old, leaving, pod("web-876bbd6c5-aaaaa", 5, "ContainerCreating", 0), crash.clone()], vec![crash]);
     let history = history();
-    let scene = Scene { status: &status, history: &history, elapsed_s: 12.7, timeout_left_s: Some(587.3), progress_left_s: Some(600.0) };
+    let scene = Scene { status: &status, history: &history, held_by: None, elapsed_s: 12.7, timeout_left_s: Some(587.3), progress_left_s: Some(600.0) };
     assert_eq!(
         drawn(&scene, 80, true),
         "deployment/web in shop  progressing  revision 5          12s, wait ends in 9m48s
@@ -47,7 +47,7 @@ fn a_pod_that_fails_but_may_still_pass_is_told_apart() {
     let failing = pod("web-a", 5, "ImagePullBackOff", 0);
     let waiting = Pod { ready: false, ..pod("web-b", 5, "Running", 0) };
     let status = progressing(vec![waiting, failing], Vec::new());
-    let scene = Scene { status: &status, history: &[], elapsed_s: 1.0, timeout_left_s: None, progress_left_s: Some(30.2) };
+    let scene = Scene { status: &status, history: &[], held_by: None, elapsed_s: 1.0, timeout_left_s: None, progress_left_s: Some(30.2) };
     let text = drawn(&scene, 100, false);
     for line in [
         "1s, deadline in 31s\n",
@@ -64,7 +64,7 @@ fn a_rollout_that_is_done_says_so_and_waits_for_nothing() {
     status.phase = Phase::Complete;
     status.complete = true;
     status.message = "deployment \"web\" successfully rolled out".to_owned();
-    let scene = Scene { status: &status, history: &[], elapsed_s: 65.0, timeout_left_s: Some(10.0), progress_left_s: None };
+    let scene = Scene { status: &status, history: &[], held_by: None, elapsed_s: 65.0, timeout_left_s: Some(10.0), progress_left_s: None };
     assert_eq!(
         drawn(&scene, 60, true),
         "deployment/web in shop  complete  revision 5            1m5s
@@ -77,6 +77,20 @@ fn a_rollout_that_is_done_says_so_and_waits_for_nothing() {
   ● web-2  new #5  Running   12s
 "
     );
+}
+
+#[test]
+fn the_pod_that_a_stateful_set_waits_for_comes_first_with_what_helps() {
+    let waiting = Pod { ready: false, ..pod("db-2", 4, "Running", 0) };
+    let mut status = progressing(vec![pod("db-0", 5, "Running", 0), pod("db-1", 5, "Running", 0), waiting], Vec::new());
+    (status.target, status.name) = ("statefulset/db".to_owned(), "db".to_owned());
+    let scene = Scene { status: &status, history: &[], held_by: Some("db-2"), elapsed_s: 65.0, timeout_left_s: None, progress_left_s: None };
+    let text = drawn(&scene, 80, false);
+    let told = "  ! db-2  old #4  Running   12s  not ready
+      in its order the StatefulSet waits for this pod; unstick(\"sts/db\") deletes
+      it
+";
+    assert!(text.contains(told), "{text}");
 }
 
 #[test]
@@ -102,7 +116,7 @@ fn several_rollouts_take_a_line_each() {
     let one = progressing(vec![bad.clone()], vec![bad]);
     let mut two = progressing(vec![pod("db-0", 5, "Running", 0)], Vec::new());
     (two.target, two.desired, two.phase, two.complete) = ("statefulset/db".to_owned(), 1, Phase::Complete, true);
-    let scenes = [&one, &two].map(|status| Scene { status, history: &[], elapsed_s: 1.0, timeout_left_s: None, progress_left_s: None });
+    let scenes = [&one, &two].map(|status| Scene { status, history: &[], held_by: None, elapsed_s: 1.0, timeout_left_s: None, progress_left_s: None });
     assert_eq!(
         Text::of_lines(summary_frame(&scenes, Canvas { columns: 80, unicode: false })).words(),
         "1 of 2 complete                                                               1s

@@ -54,6 +54,7 @@ mod steer;
 pub mod store;
 mod strategy;
 mod table;
+mod token;
 #[cfg(test)]
 mod trial;
 mod validate;

@@ -23,7 +23,7 @@ pub use self::file::write_private;
 pub(super) use self::wire::{bits, chance, pairs};
 use super::VERSION;
 use super::controllers::{self, Work};
-use super::identity::Tokens;
+use super::token::Tokens;
 use super::world::{Sim, World};
 use crate::error::{Error, Result};
 use crate::sim::json::{Value, json};

@@ -9,11 +9,9 @@ use sha2::Digest;
 
 use super::super::negotiate;
 use super::super::openapi::Document;
+use super::super::token::ISSUER;
 use super::{Answer, Asked};
 use crate::sim::json::json;
-
-/// Who issues tokens of service accounts.
-pub const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 
 fn has(asked: &Asked, tag: &str) -> bool {
     asked.if_none_match.split(',').map(str::trim).any(|it| it == "*" || it.trim_start_matches("W/") == tag)

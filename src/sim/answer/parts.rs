@@ -3,14 +3,14 @@
 use http::Method;
 
 use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
-use super::super::base64;
 use super::super::failure::{Failure, FieldError, Result};
 use super::super::follow::{Follow, LogOptions};
-use super::super::identity::Identity;
+use super::super::kinds::Kind;
 use super::super::patch::request::{self, PatchKind};
 use super::super::route::Place;
 use super::super::schema::{self, decode};
 use super::super::shape::Shaper;
+use super::super::token::{self, Bound, Claims, Holder};
 use super::super::world::{Sim, World};
 use super::{Answer, Asked, plain, write};
 use crate::sim::json::{Value, json};
@@ -149,41 +149,96 @@ fn log(sim: &Sim, world: &World, asked: &Asked, place: &Place) -> Result<Answer>
 }
 
 /// Gives out a token of a service account, which this server then knows.
+///
+/// # Source
+/// `TokenREST.Create`.
 fn token(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let caller = write::caller(asked, "CreateOptions")?;
     let name = place.name.as_deref().unwrap_or_default();
     let account = world.get(place.kind, &place.namespace, name)?;
     let mut request = write::body(asked, "TokenRequest")?;
+    let invalid = |name: &str, error: FieldError| Failure::invalid_kind("authentication.k8s.io", "TokenRequest", name, vec![error]);
+    if let Some(other) = request["metadata"]["name"].as_str().filter(|it| !it.is_empty() && *it != name) {
+        return Err(invalid(name, FieldError::invalid("metadata.name", other, "must match the service account name if specified")));
+    }
+    if request["metadata"]["namespace"].as_str().is_some_and(|it| !it.is_empty() && it != place.namespace) {
+        return Err(Failure::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+    }
     let seconds = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600);
-    if seconds < 600 {
-        let error = FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes");
-        return Err(Failure::invalid_kind("authentication.k8s.io", "TokenRequest", "", vec![error]));
-    }
-    let issuer = super::documents::ISSUER;
-    let audiences = match request["spec"]["audiences"].as_array().filter(|it| !it.is_empty()) {
-        Some(audiences) => json!(audiences),
-        None => json!([issuer]),
+    let why = match seconds {
+        ..600 => Some("may not specify a duration less than 10 minutes"),
+        4_294_967_297.. => Some("may not specify a duration larger than 2^32 seconds"),
+        _ => None,
     };
-    let now = world.now();
-    let expires = now.saturating_add(jiff::SignedDuration::from_secs(seconds)).unwrap_or(now);
-    let user = format!("system:serviceaccount:{}:{name}", place.namespace);
-    let header = json!({ "alg": "RS256", "kid": "simulated" });
-    let claims = json!({
-        "aud": audiences, "exp": expires.as_second(), "iat": now.as_second(), "nbf": now.as_second(), "iss": issuer, "sub": user, "jti": world.uid(),
-        "kubernetes.io": { "namespace": place.namespace, "serviceaccount": { "name": name, "uid": account["metadata"]["uid"] } },
-    });
-    let part = |value: &Value| base64::encode_url(value.to_string().as_bytes());
-    // Nobody else checks it, so the signature is but a random text.
-    let token = format!("{}.{}.{}", part(&header), part(&claims), world.random_letters(43));
-    if !caller.dry_run {
-        let groups = ["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{}", place.namespace)];
-        world.tokens.add(&token, Identity::authenticated(&user, &[&groups[0], &groups[1]]));
+    if let Some(why) = why {
+        return Err(invalid("", FieldError::invalid("spec.expirationSeconds", seconds, why)));
     }
+    request["spec"]["expirationSeconds"] = seconds.into();
+    let bound = bound_to(world, &place.namespace, name, &request["spec"]["boundObjectRef"])?;
+    let managed = fields_of(&request["spec"]);
+    let audiences: Vec<String> = request["spec"]["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let audiences = if audiences.is_empty() { vec![token::ISSUER.to_owned()] } else { audiences };
+    request["spec"]["audiences"] = json!(audiences);
+    if !request["spec"]["boundObjectRef"].is_object() {
+        request["spec"]["boundObjectRef"] = Value::Null;
+    }
+    let mut claims = Claims::new(&place.namespace, &account, audiences, seconds, world);
+    claims.bound = bound;
+    let ends = token::ends(&claims);
     request["apiVersion"] = "authentication.k8s.io/v1".into();
     request["kind"] = "TokenRequest".into();
-    request["metadata"] = json!({ "name": name, "namespace": place.namespace, "creationTimestamp": world.stamp() });
-    request["spec"]["audiences"] = audiences;
-    request["spec"]["expirationSeconds"] = seconds.into();
-    request["status"] = json!({ "token": token, "expirationTimestamp": super::super::world::stamp(expires) });
+    let entry = json!({
+        "manager": caller.manager, "operation": "Update", "apiVersion": "authentication.k8s.io/v1", "time": world.stamp(), "fieldsType": "FieldsV1",
+        "fieldsV1": { "f:spec": managed }, "subresource": "token",
+    });
+    request["metadata"] =
+        json!({ "name": name, "namespace": place.namespace, "uid": world.uid(), "creationTimestamp": world.stamp(), "managedFields": [entry] });
+    request["status"] = json!({ "token": token::issue(world, claims, caller.dry_run), "expirationTimestamp": ends });
     Ok(Answer::created(plain(&request, shaper)))
+}
+
+/// What a token is bound to: an object, and the node of a pod.
+fn bound_to(world: &World, namespace: &str, account: &str, reference: &Value) -> Result<Vec<Bound>> {
+    if !reference.is_object() {
+        return Ok(Vec::new());
+    }
+    let text = |field: &str| reference[field].as_str().unwrap_or_default();
+    let bound = |holder: Holder| -> Result<Bound> {
+        let kind = holder.kind();
+        let object = world.get(kind, if kind.namespaced() { namespace } else { "" }, text("name"))?;
+        Ok(Bound { holder, name: text("name").to_owned(), uid: object["metadata"]["uid"].as_str().unwrap_or_default().to_owned() })
+    };
+    let all: Vec<Bound> = match (text("apiVersion"), text("kind")) {
+        ("v1", "Pod") => {
+            let pod = world.get(Kind::PODS, namespace, text("name"))?;
+            if pod["spec"]["serviceAccountName"] != account {
+                let why = format!("cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name.");
+                return Err(Failure::bad_request(why));
+            }
+            let node = pod["spec"]["nodeName"].as_str().and_then(|name| Some((name, world.find(Kind::NODES, "", name)?)));
+            let node = node.map(|(name, it)| Bound {
+                holder: Holder::Node,
+                name: name.to_owned(),
+                uid: it["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            });
+            [Some(bound(Holder::Pod)?), node].into_iter().flatten().collect()
+        }
+        ("v1", "Secret") => vec![bound(Holder::Secret)?],
+        ("v1", "Node") => vec![bound(Holder::Node)?],
+        (version, kind) => return Err(Failure::bad_request(format!("cannot bind token to object of type {version}, Kind={kind}"))),
+    };
+    let uid = text("uid");
+    if !uid.is_empty() && all[0].uid != uid {
+        let why =
+            format!("the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated");
+        let text = format!("Operation cannot be fulfilled on {} {:?}: {why}", text("kind"), text("name"));
+        return Err(Failure::new(409, "Conflict", text));
+    }
+    Ok(all)
+}
+
+/// The fields of a request that are set, as managed fields name them.
+fn fields_of(value: &Value) -> Value {
+    let members = value.as_object().into_iter().flat_map(|it| it.iter()).filter(|(_, value)| !value.is_null());
+    Value::Object(members.map(|(name, value)| (format!("f:{name}"), fields_of(value))).collect())
 }

@@ -1,11 +1,14 @@
 //! Reviews: questions about users and permissions, answered and not stored.
 
 use super::super::access;
+use super::super::api::Subresource;
 use super::super::failure::{Failure, FieldError, Result};
 use super::super::identity::Identity;
 use super::super::kinds::Kind;
+use super::super::manage;
 use super::super::route::Place;
 use super::super::shape::Shaper;
+use super::super::token;
 use super::super::world::World;
 use super::{Answer, Asked, authorize, plain, write};
 use crate::sim::json::{Value, json};
@@ -26,20 +29,27 @@ pub fn is_review(kind: Kind) -> bool {
 pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let caller = write::caller(asked, "CreateOptions")?;
     let mut review = write::object(world, asked, place, caller.strictness)?;
-    let mut user = json!({ "username": caller.user, "groups": caller.groups });
-    if let Some(credential) = &asked.identity.credential {
-        user["extra"] = json!({ "authentication.kubernetes.io/credential-id": [credential] });
-    }
     review["apiVersion"] = place.kind.api_version().into();
     review["kind"] = place.kind.kind().into();
+    // What is asked of oneself is nobody's to manage.
+    if !matches!(place.kind, Kind::SELFSUBJECTRULESREVIEWS | Kind::SELFSUBJECTREVIEWS) {
+        review = manage::note(world, place.kind, review, None, Subresource::Main, &caller);
+    }
     let spec = review["spec"].clone();
     let text = |key: &str| spec[key].as_str().unwrap_or_default();
     review["status"] = match place.kind {
-        Kind::SELFSUBJECTREVIEWS => json!({ "userInfo": user }),
-        Kind::TOKENREVIEWS => match world.tokens.find(text("token")) {
-            Some(known) => json!({ "authenticated": true, "user": { "username": known.user, "groups": known.groups } }),
-            None => json!({ "user": {}, "error": "[invalid bearer token, token lookup failed]" }),
-        },
+        Kind::SELFSUBJECTREVIEWS => json!({ "userInfo": asked.identity.info() }),
+        Kind::TOKENREVIEWS if text("token").is_empty() => {
+            return Err(Failure::bad_request("token is required for TokenReview in authentication"));
+        }
+        Kind::TOKENREVIEWS => {
+            let audiences: Vec<String> = spec["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            match token::authenticate(world, text("token"), &audiences) {
+                Ok((known, audiences)) => json!({ "authenticated": true, "user": known.info(), "audiences": audiences }),
+                Err(why) if why.is_empty() => json!({ "user": {} }),
+                Err(why) => json!({ "user": {}, "error": why }),
+            }
+        }
         Kind::SELFSUBJECTRULESREVIEWS => rules(world, &asked.identity, text("namespace")),
         Kind::SELFSUBJECTACCESSREVIEWS => authorize::review(world, &spec, &asked.identity),
         _ => {

@@ -24,7 +24,7 @@ use tower::Service as _;
 
 use super::super::answer;
 use super::super::failure::Failure;
-use super::super::identity::Identity;
+use super::super::identity::{CREDENTIAL, Identity};
 use super::super::server::{Body, Cut, Service};
 use super::limits::{Activity, InFlight, Limits, Outstanding, PATIENCE, Place};
 
@@ -62,7 +62,7 @@ impl Known {
     pub fn by_certificate(certificates: impl IntoIterator<Item = (Vec<u8>, Identity)>) -> Self {
         let with_credential = |(der, identity): (Vec<u8>, Identity)| {
             let digest: String = Sha256::digest(&der).iter().map(|byte| format!("{byte:02x}")).collect();
-            (der, Identity { credential: Some(format!("X509SHA256={digest}")), ..identity })
+            (der, Identity { extra: [(CREDENTIAL.to_owned(), vec![format!("X509SHA256={digest}")])].into(), ..identity })
         };
         Self { certificates: certificates.into_iter().map(with_credential).collect(), others: Identity::anonymous() }
     }

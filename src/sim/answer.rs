@@ -80,7 +80,7 @@ impl Asked {
             query: Query::parse(head.uri.query()),
             raw_query: head.uri.query().unwrap_or_default().to_owned(),
             accept: accept.join(","),
-            content_type: header(header::CONTENT_TYPE),
+            content_type: header(header::CONTENT_TYPE).to_ascii_lowercase(),
             user_agent: header(header::USER_AGENT),
             if_none_match: header(header::IF_NONE_MATCH),
             takes_gzip: packed::takes_gzip(&head.headers),

@@ -47,6 +47,12 @@ static MESSAGES: LazyLock<BTreeMap<&'static str, BTreeMap<u64, Field>>> = LazyLo
 /// # Errors
 /// What is wrong with the bytes, or that the kind is not known here.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
+    if bytes.is_empty() {
+        return Err("empty data".to_owned());
+    }
+    if bytes == MAGIC.as_slice() {
+        return Err("empty body".to_owned());
+    }
     let rest = bytes.strip_prefix(MAGIC.as_slice()).ok_or("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")?;
     let (mut api_version, mut kind, mut raw) = (String::new(), String::new(), &[][..]);
     for (number, wire) in fields(rest)? {

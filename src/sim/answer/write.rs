@@ -78,7 +78,10 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
             let shown = decode::summary(&asked.body);
             Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
         }),
-        protobuf::MEDIA => protobuf::read(&asked.body).map_err(Failure::bad_request),
+        protobuf::MEDIA => protobuf::read(&asked.body).map_err(|why| {
+            let shown = decode::summary(&asked.body);
+            Failure::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why} ({shown})"))
+        }),
         _ => Err(unknown_media(ACCEPTED)),
     }
 }
@@ -277,11 +280,15 @@ pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
 }
 
 fn delete_body(asked: &Asked) -> Result<Value> {
-    if asked.content_type.starts_with("application/yaml") {
-        return body(asked, "DeleteOptions");
-    }
-    let tree = parse(&asked.body).map_err(|why| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}")))?;
-    let body = tree.to_value();
+    let media = asked.content_type.split(';').next().unwrap_or_default().trim();
+    let body = match media {
+        "" | "application/json" => {
+            let why = |why| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
+            parse(&asked.body).map_err(why)?.to_value()
+        }
+        protobuf::MEDIA => protobuf::read(&asked.body).map_err(Failure::bad_request)?,
+        _ => body(asked, "DeleteOptions")?,
+    };
     let kind = body["kind"].as_str().unwrap_or("DeleteOptions");
     if kind != "DeleteOptions" {
         let version = body["apiVersion"].as_str().unwrap_or_default();

@@ -433,3 +433,16 @@ fn what_the_list_of_what_is_not_simulated_names_is_refused() {
         assert!(code >= 400 && answer["kind"] == "Status", "{part}: {code} {answer}");
     }
 }
+
+#[test]
+fn a_deletion_is_read_in_protobuf_as_typed_clients_send_it() {
+    let trial = Trial::new();
+    trial.good("POST", "/api/v1/namespaces/default/secrets", json!({ "metadata": { "name": "one" } }));
+    let path = "/api/v1/namespaces/default/secrets/one";
+    let send = |body: &str| trial.send("DELETE", path, "application/json", "application/vnd.kubernetes.protobuf", body);
+    let (code, _, text) = send("{}");
+    assert!(code == 400 && text.contains("expected prefix [107 56 115 0]"), "{text}");
+    let (code, _, text) = send("k8s\0\x0a\x13\x0a\x02v1\x12\x0dDeleteOptions\x12\x02\x08\x00");
+    assert!(code == 200 && text.contains("Success"), "{text}");
+    assert_eq!(trial.ask("GET", path, Value::Null).0, 404);
+}

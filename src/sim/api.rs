@@ -212,10 +212,6 @@ impl World {
         let mut object = self.read(kind, object, None)?;
         let kind = self.written(kind);
         let custom = self.customs.get(kind).cloned();
-        // What is no version is passed over.
-        if text(&object, "resourceVersion").parse::<u64>().is_ok_and(|it| it != 0) {
-            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
-        }
         let namespace = text(&object, "namespace").to_owned();
         if custom.as_ref().is_some_and(|it| it.terminating) {
             return Err(Failure::forbidden(kind, text(&object, "name"), "create not allowed while custom resource definition is terminating"));
@@ -262,6 +258,10 @@ impl World {
         }
         self.warnings.extend(custom.as_ref().map_or_else(|| warn::create(kind, &object), |it| it.warnings(&object, None)));
         admission::check_create(self, kind, &object, caller.dry_run)?;
+        // Only who stores it looks at its version, and passes over what is none.
+        if !caller.dry_run && text(&object, "resourceVersion").parse::<u64>().is_ok_and(|it| it != 0) {
+            return Err(Failure::new(500, "", "resourceVersion should not be set on objects to be created"));
+        }
         if self.find(kind, &namespace, &name).is_some() {
             return Err(Failure::already_exists(kind, &name));
         }

@@ -104,7 +104,7 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
     let (scale, caller) = match asked.method {
         Method::PUT => {
             let caller = write::caller(asked, "UpdateOptions")?;
-            let decoded = decode::body("autoscaling", "v1", "Scale", &asked.body, caller.strictness).map_err(Failure::bad_request)?;
+            let decoded = decode::body("autoscaling", "v1", "Scale", &write::document(asked, "Scale")?, caller.strictness).map_err(Failure::bad_request)?;
             world.warnings.extend(decoded.strict);
             (decoded.object, caller)
         }

@@ -1,5 +1,7 @@
 //! Requests that write: what their options and bodies say, handed to `api`.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 
 use super::super::api::{Caller, DeleteOptions, Patch, Propagation, Subresource, type_of};
@@ -65,8 +67,7 @@ const ACCEPTED: &str = "application/json, application/yaml, application/vnd.kube
 /// # Errors
 /// `UnsupportedMediaType`, and `BadRequest` for what does not parse as the kind.
 pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
-    let media = asked.content_type.split(';').next().unwrap_or_default().trim();
-    match media {
+    match media(asked) {
         "" | "application/json" => serde_json::from_slice(&asked.body).map_err(|error| {
             let text = String::from_utf8_lossy(&asked.body);
             let why = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
@@ -86,6 +87,21 @@ pub fn body(asked: &Asked, kind: &str) -> Result<Value> {
     }
 }
 
+fn media(asked: &Asked) -> &str {
+    asked.content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// The body of a request as a JSON document, for who looks at it closely: as it came where it is one.
+///
+/// # Errors
+/// As `body`.
+pub fn document<'a>(asked: &'a Asked, kind: &str) -> Result<Cow<'a, [u8]>> {
+    Ok(match media(asked) {
+        "" | "application/json" => Cow::Borrowed(&asked.body),
+        _ => Cow::Owned(body(asked, kind)?.to_string().into_bytes()),
+    })
+}
+
 /// The body as an object of the kind that the path names.
 ///
 /// # Errors
@@ -95,17 +111,13 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
     let custom = world.customs.get(kind).cloned();
     let mut object = match (&custom, type_of(kind)) {
         (Some(custom), _) => {
-            let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
-            let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
-            let (object, strict) = custom_object(custom, converted.as_deref().unwrap_or(&asked.body), strictness)?;
+            let (object, strict) = custom_object(custom, &document(asked, kind.kind())?, strictness)?;
             world.warnings.extend(strict);
             object
         }
         (None, Some(_)) => {
-            let is_json = matches!(asked.content_type.split(';').next().unwrap_or_default().trim(), "" | "application/json");
-            let converted = if is_json { None } else { Some(body(asked, kind.kind())?.to_string().into_bytes()) };
-            let bytes = converted.as_deref().unwrap_or(&asked.body);
-            let decoded = decode::body(kind.group(), kind.version(), kind.kind(), bytes, strictness).map_err(Failure::bad_request)?;
+            let bytes = document(asked, kind.kind())?;
+            let decoded = decode::body(kind.group(), kind.version(), kind.kind(), &bytes, strictness).map_err(Failure::bad_request)?;
             world.warnings.extend(decoded.strict);
             decoded.object
         }
@@ -280,8 +292,7 @@ pub fn delete_options(asked: &Asked) -> Result<(DeleteOptions, bool)> {
 }
 
 fn delete_body(asked: &Asked) -> Result<Value> {
-    let media = asked.content_type.split(';').next().unwrap_or_default().trim();
-    let body = match media {
+    let body = match media(asked) {
         "" | "application/json" => {
             let why = |why| Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"));
             parse(&asked.body).map_err(why)?.to_value()

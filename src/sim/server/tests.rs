@@ -446,3 +446,26 @@ fn a_deletion_is_read_in_protobuf_as_typed_clients_send_it() {
     assert!(code == 200 && text.contains("Success"), "{text}");
     assert_eq!(trial.ask("GET", path, Value::Null).0, 404);
 }
+
+#[test]
+fn a_dry_run_of_a_creation_passes_over_a_version_and_a_real_one_does_not() {
+    let trial = Trial::new();
+    let path = "/api/v1/namespaces/default/configmaps";
+    let one = |name: &str| json!({ "metadata": { "name": name, "resourceVersion": "5" } });
+    trial.good("POST", &format!("{path}?dryRun=All"), one("one"));
+    assert_eq!(trial.bad("POST", path, one("one")), (500, "resourceVersion should not be set on objects to be created".to_owned()));
+    assert_eq!(trial.bad("POST", path, one("One")).0, 422, "what it is comes first");
+}
+
+#[test]
+fn a_size_is_read_in_protobuf() {
+    let trial = Trial::new();
+    let template = json!({ "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "a:1" }] } });
+    let spec = json!({ "replicas": 1, "selector": { "matchLabels": { "a": "b" } }, "template": template });
+    trial.good("POST", "/apis/apps/v1/namespaces/default/deployments", json!({ "metadata": { "name": "web" }, "spec": spec }));
+    // Of the name `web` and three replicas.
+    let body = "k8s\0\x0a\x17\x0a\x0eautoscaling/v1\x12\x05Scale\x12\x0b\x0a\x05\x0a\x03web\x12\x02\x08\x03";
+    let path = "/apis/apps/v1/namespaces/default/deployments/web/scale";
+    let (code, _, text) = trial.send("PUT", path, "application/json", "application/vnd.kubernetes.protobuf", body);
+    assert!(code == 200 && text.contains(r#""replicas":3"#), "{text}");
+}

@@ -12,6 +12,7 @@ mod convert;
 mod index;
 mod macros;
 mod map;
+mod names;
 mod number;
 mod pool;
 mod serial;

@@ -3,6 +3,9 @@
 //! # Limits
 //! A pool remembers so many parts as it has places; what is rare makes room for what is frequent, so now and then a part is kept twice.
 
+use servo_arc::Arc;
+
+use super::names::Names;
 use super::{Map, Number, Text, Value};
 
 /// How many places a pool begins with, and how many it has at most.
@@ -14,6 +17,8 @@ const MOST: usize = 1 << 15;
 pub struct Pool {
     /// By hash; texts, lists and objects.
     places: Vec<(u64, Value)>,
+    /// The names of maps, by their hash.
+    shapes: Vec<Option<Arc<Names>>>,
     /// How many parts were put since the pool grew.
     put: usize,
     /// The addresses of lists and objects among them, which need not be looked at again.
@@ -30,14 +35,13 @@ impl Pool {
                 if like.is_some_and(|like| like.is_same(map)) || self.knows(map.address()) {
                     return;
                 }
-                let members = map.members_mut();
-                members.shrink_to_fit();
-                let mut hash = mixed(1, members.len() as u64);
-                for (name, value) in members {
-                    *name = self.text(name);
-                    let like = like.and_then(|it| it.get(name));
+                let mut hash = self.names(map);
+                let alike = like.filter(|like| like.has_names_of(map));
+                let names = map.names().clone();
+                for (at, (name, value)) in names.list().iter().zip(map.all_mut()).enumerate() {
+                    let like = alike.map_or_else(|| like.and_then(|it| it.get(name)), |it| it.all().get(at));
                     self.keep(value, like);
-                    hash = mixed(mixed(hash, of_text(name)), of_child(value));
+                    hash = mixed(hash, of_child(value));
                 }
                 *value = self.canonical(hash, value);
             }
@@ -59,6 +63,33 @@ impl Pool {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+
+    /// Lets a map have its names in common with others, and nothing but its members; gives the hash of the names.
+    fn names(&mut self, map: &mut Map) -> u64 {
+        let hash = map.names().settled().unwrap_or_else(|| {
+            let hash = mixed(1, map.len() as u64);
+            map.keys().fold(hash, |hash, name| mixed(hash, of_text(name))) | 1
+        });
+        let at = self.place(hash);
+        let known = self.shapes[at].as_ref().filter(|it| it.settled() == Some(hash));
+        let names = match known {
+            Some(names) if Arc::ptr_eq(names, map.names()) || names == map.names() => names.clone(),
+            _ if map.names().settled().is_some() => {
+                self.shapes[at] = Some(map.names().clone());
+                map.names().clone()
+            }
+            _ => {
+                let names = map.names().clone();
+                let names = Arc::new(names.settle(hash, |name| self.text(name)));
+                // The texts may have made the pool grow.
+                let at = self.place(hash);
+                self.shapes[at] = Some(names.clone());
+                names
+            }
+        };
+        map.settle(names);
+        hash
     }
 
     fn text(&mut self, text: &Text) -> Text {
@@ -122,6 +153,11 @@ impl Pool {
         for (hash, value) in before {
             self.places[place(hash, count)] = (hash, value);
         }
+        let before = std::mem::replace(&mut self.shapes, vec![None; count]);
+        for names in before.into_iter().flatten() {
+            let at = place(names.settled().unwrap_or_default(), count);
+            self.shapes[at] = Some(names);
+        }
         self.known.clear();
         self.known.resize(count, 0);
         self.put = 0;
@@ -171,10 +207,7 @@ fn is_alike(value: &Value, other: &Value) -> bool {
         _ => value.is_same(other),
     };
     match (value, other) {
-        (Value::Object(map), Value::Object(other)) => {
-            let alike = |(one, other): (&(Text, Value), &(Text, Value))| one.0 == other.0 && same((&one.1, &other.1));
-            map.len() == other.len() && Map::members(map).iter().zip(other.members()).all(alike)
-        }
+        (Value::Object(map), Value::Object(other)) => (map.has_names_of(other) || map.names() == other.names()) && map.all().iter().zip(other.all()).all(same),
         (Value::Array(items), Value::Array(other)) => items.len() == other.len() && items.iter().zip(other).all(same),
         _ => false,
     }

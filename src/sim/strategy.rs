@@ -132,7 +132,7 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
         Kind::PERSISTENTVOLUMES => object["status"] = json!({ "phase": "Pending", "lastPhaseTransitionTime": now }),
         Kind::NAMESPACES => {
             object["status"] = json!({ "phase": "Active" });
-            let mut finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+            let mut finalizers = object["spec"]["finalizers"].as_array().unwrap_or_default().to_vec();
             if !finalizers.iter().any(|it| it == "kubernetes") {
                 finalizers.push("kubernetes".into());
             }

@@ -109,7 +109,7 @@ impl Managed {
         if only_live {
             return of_live();
         }
-        match new["metadata"]["managedFields"].as_array().map(Vec::as_slice) {
+        match new["metadata"]["managedFields"].as_array() {
             Some([]) => Managed::default(),
             Some([only]) if only.as_object().is_some_and(crate::sim::json::Map::is_empty) => Managed::default(),
             _ => match Managed::read(&new["metadata"]["managedFields"]) {

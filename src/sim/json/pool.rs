@@ -28,40 +28,52 @@ pub struct Pool {
 impl Pool {
     /// Lets a value share what is equal to parts that came by before. What it has in common with `like`, which went through already, is not looked at.
     pub fn keep(&mut self, value: &mut Value, like: Option<&Value>) {
+        self.kept(value, like);
+    }
+
+    /// `keep`, and the hash of the value as a part of another: of what went through, where it stands.
+    fn kept(&mut self, value: &mut Value, like: Option<&Value>) -> u64 {
         match value {
-            Value::String(text) => *text = self.text(text),
+            Value::Null => 4,
+            Value::Bool(is) => 5 + u64::from(*is),
+            Value::Number(number) => of_number(number),
+            Value::String(text) => {
+                let hash = of_text(text);
+                // A literal takes no memory, wherever it stands.
+                let is_known = Text::is_static(text) || like.and_then(Value::as_text).is_some_and(|like| Text::ptr_eq(like, text));
+                if !is_known {
+                    *text = self.text(hash, text);
+                }
+                hash
+            }
             Value::Object(map) => {
                 let like = like.and_then(Value::as_object);
-                if like.is_some_and(|like| like.is_same(map)) || self.knows(map.address()) {
-                    return;
+                if !like.is_some_and(|like| like.is_same(map)) && !self.knows(map.address()) {
+                    let mut hash = self.names(map);
+                    let alike = like.filter(|like| like.has_names_of(map));
+                    let names = map.names().clone();
+                    for (at, (name, value)) in names.list().iter().zip(map.all_mut()).enumerate() {
+                        let like = alike.map_or_else(|| like.and_then(|it| it.get(name)), |it| it.all().get(at));
+                        hash = mixed(hash, self.kept(value, like));
+                    }
+                    *value = self.canonical(hash, value);
                 }
-                let mut hash = self.names(map);
-                let alike = like.filter(|like| like.has_names_of(map));
-                let names = map.names().clone();
-                for (at, (name, value)) in names.list().iter().zip(map.all_mut()).enumerate() {
-                    let like = alike.map_or_else(|| like.and_then(|it| it.get(name)), |it| it.all().get(at));
-                    self.keep(value, like);
-                    hash = mixed(hash, of_child(value));
-                }
-                *value = self.canonical(hash, value);
+                of_address(value)
             }
             Value::Array(items) => {
                 let like = match like {
                     Some(Value::Array(like)) => Some(like),
                     _ => None,
                 };
-                if like.is_some_and(|like| like.is_same(items)) || self.knows(items.address()) {
-                    return;
+                if !like.is_some_and(|like| like.is_same(items)) && !self.knows(items.address()) {
+                    let mut hash = mixed(2, items.len() as u64);
+                    for (at, item) in items.iter_mut().enumerate() {
+                        hash = mixed(hash, self.kept(item, like.and_then(|it| it.get(at))));
+                    }
+                    *value = self.canonical(hash, value);
                 }
-                items.shrink_to_fit();
-                let mut hash = mixed(2, items.len() as u64);
-                for (at, item) in items.iter_mut().enumerate() {
-                    self.keep(item, like.and_then(|it| it.get(at)));
-                    hash = mixed(hash, of_child(item));
-                }
-                *value = self.canonical(hash, value);
+                of_address(value)
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
@@ -81,7 +93,7 @@ impl Pool {
             }
             _ => {
                 let names = map.names().clone();
-                let names = Arc::new(names.settle(hash, |name| self.text(name)));
+                let names = Arc::new(names.settle(hash, |name| if Text::is_static(name) { name.clone() } else { self.text(of_text(name), name) }));
                 // The texts may have made the pool grow.
                 let at = self.place(hash);
                 self.shapes[at] = Some(names.clone());
@@ -92,12 +104,7 @@ impl Pool {
         hash
     }
 
-    fn text(&mut self, text: &Text) -> Text {
-        // A literal takes no memory, wherever it stands.
-        if Text::is_static(text) {
-            return text.clone();
-        }
-        let hash = of_text(text);
+    fn text(&mut self, hash: u64, text: &Text) -> Text {
         let at = self.place(hash);
         match &self.places[at] {
             (known, Value::String(other)) if *known == hash && other == text => other.clone(),
@@ -187,23 +194,22 @@ fn of_text(text: &str) -> u64 {
     mixed(hash, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
-/// The hash of a part of a value: of what went through the pool already, where it stands.
-fn of_child(value: &Value) -> u64 {
-    match value {
-        Value::Null => 4,
-        Value::Bool(is) => 5 + u64::from(*is),
-        Value::Number(Number::Whole(number)) => mixed(7, number.cast_unsigned()),
-        Value::Number(Number::Large(number)) => mixed(8, *number),
-        Value::Number(Number::Fraction(number)) => mixed(9, number.to_bits()),
-        Value::String(text) => of_text(text),
-        Value::Array(_) | Value::Object(_) => mixed(10, address(value) as u64),
+fn of_number(number: &Number) -> u64 {
+    match number {
+        Number::Whole(number) => mixed(7, number.cast_unsigned()),
+        Number::Large(number) => mixed(8, *number),
+        Number::Fraction(number) => mixed(9, number.to_bits()),
     }
+}
+
+fn of_address(value: &Value) -> u64 {
+    mixed(10, address(value) as u64)
 }
 
 /// Whether two values have the same parts; not only equal ones where these are lists or objects.
 fn is_alike(value: &Value, other: &Value) -> bool {
     let same = |(value, other): (&Value, &Value)| match (value, other) {
-        (Value::Number(value), Value::Number(other)) => of_child(&Value::Number(*value)) == of_child(&Value::Number(*other)),
+        (Value::Number(value), Value::Number(other)) => of_number(value) == of_number(other),
         _ => value.is_same(other),
     };
     match (value, other) {

@@ -38,12 +38,13 @@ fn of_maps(map: &Map, like: &Map) -> Common {
         return of_items(map.all(), like.all(), |values| Value::Object(Map::of_names(like.names().clone(), values.into_iter())));
     }
     let mut all = map.len() == like.len();
+    let mut are_named_alike = all;
     let mut shared: Vec<(usize, Value)> = Vec::new();
     let mut others = like.iter().peekable();
     for (at, (name, value)) in map.iter().enumerate() {
         while others.next_if(|(other, _)| *other < name).is_some() {}
         let Some((_, other)) = others.next_if(|(other, _)| *other == name) else {
-            all = false;
+            (all, are_named_alike) = (false, false);
             continue;
         };
         match common(value, other) {
@@ -59,14 +60,15 @@ fn of_maps(map: &Map, like: &Map) -> Common {
     if all {
         return Common::All;
     }
-    if shared.is_empty() {
+    if shared.is_empty() && !are_named_alike {
         return Common::Nothing;
     }
+    let names = if are_named_alike { like.names() } else { map.names() };
     let mut values = map.all().to_vec();
     for (at, value) in shared {
         values[at] = value;
     }
-    Common::Parts(Value::Object(Map::of_names(map.names().clone(), values.into_iter())))
+    Common::Parts(Value::Object(Map::of_names(names.clone(), values.into_iter())))
 }
 
 fn of_arrays(items: &Array, like: &Array) -> Common {

@@ -52,7 +52,7 @@ pub fn set(status: &mut Value, mut condition: Value) {
 
 fn remove(status: &mut Value, kind: &str) {
     let Some(conditions) = status["conditions"].as_array_mut() else { return };
-    conditions.retain(|condition| condition["type"] != kind);
+    conditions.edit(|it| it.retain(|condition| condition["type"] != kind));
     if conditions.is_empty()
         && let Some(status) = status.as_object_mut()
     {

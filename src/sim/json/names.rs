@@ -1,13 +1,15 @@
 //! The names of a map's members: sorted, and shared by all stored maps that have the same ones.
 
 use std::cmp::Ordering;
+use std::sync::OnceLock;
 
 use super::Text;
 
 /// How many places there are to look for a name in; a power of two.
 const PLACES: usize = 64;
 
-/// With more names the places would be too full, and names are searched for instead.
+/// Fewer names are searched as fast, and with more the places would be too full.
+const FEWEST_PLACED: usize = 3;
 const MOST_PLACED: usize = PLACES / 2;
 
 /// Sorted names, each once.
@@ -17,7 +19,9 @@ pub(super) struct Names {
     /// The hash of all of them once they are settled; else 0.
     hash: u64,
     /// Where settled names are found without a search: one more than their position, 0 where there is none.
-    places: Option<[u8; PLACES]>,
+    places: Option<Box<[u8; PLACES]>>,
+    /// How settled names are written before their values, once they were: `,"name":`.
+    written: OnceLock<Box<[Box<[u8]>]>>,
 }
 
 /// The order of names; most differ in their first letter.
@@ -36,6 +40,18 @@ fn place(name: &str) -> usize {
     let (Some(first), Some(last)) = (letters.first(), letters.last()) else { return 0 };
     let word = u32::from_le_bytes([*first, letters[letters.len() / 2], *last, 0]) ^ ((letters.len() as u32) << 24);
     (word.wrapping_mul(0x9e37_79b1) >> (u32::BITS - PLACES.trailing_zeros())) as usize
+}
+
+fn placed(list: &[Text]) -> Box<[u8; PLACES]> {
+    let mut places = Box::new([0; PLACES]);
+    for (number, name) in (1..).zip(list) {
+        let mut at = place(name);
+        while places[at] != 0 {
+            at = (at + 1) % PLACES;
+        }
+        places[at] = number;
+    }
+    places
 }
 
 impl Names {
@@ -81,12 +97,23 @@ impl Names {
 
     pub fn insert(&mut self, at: usize, name: Text) {
         self.list.insert(at, name);
-        (self.hash, self.places) = (0, None);
+        self.unsettle();
     }
 
     pub fn remove(&mut self, at: usize) {
         self.list.remove(at);
+        self.unsettle();
+    }
+
+    fn unsettle(&mut self) {
         (self.hash, self.places) = (0, None);
+        self.written.take();
+    }
+
+    /// How each of the names is written before its value, once they are settled: `,"name":`.
+    pub fn written(&self) -> Option<&[Box<[u8]>]> {
+        let written = |name: &Text| format!(",{}:", serde_json::Value::from(name.as_str())).into_bytes().into();
+        (self.hash != 0).then(|| &**self.written.get_or_init(|| self.list.iter().map(written).collect()))
     }
 
     /// The hash that they were settled with.
@@ -97,16 +124,8 @@ impl Names {
     /// These names for good: to be found fast, and known by a hash, which is not 0.
     pub fn settle(&self, hash: u64, own: impl FnMut(&Text) -> Text) -> Self {
         let list: Vec<Text> = self.list.iter().map(own).collect();
-        let mut places = [0; PLACES];
-        let is_placed = list.len() <= MOST_PLACED;
-        for (number, name) in (1..).zip(&list).take(if is_placed { MOST_PLACED } else { 0 }) {
-            let mut at = place(name);
-            while places[at] != 0 {
-                at = (at + 1) % PLACES;
-            }
-            places[at] = number;
-        }
-        Self { list, hash, places: is_placed.then_some(places) }
+        let places = (FEWEST_PLACED..=MOST_PLACED).contains(&list.len()).then(|| placed(&list));
+        Self { list, hash, places, written: OnceLock::new() }
     }
 }
 
@@ -122,7 +141,7 @@ mod tests {
 
     #[test]
     fn settled_names_are_found_where_they_are_and_no_others() {
-        for count in [0, 1, 5, MOST_PLACED, MOST_PLACED + 1, 300] {
+        for count in [0, 1, FEWEST_PLACED, 5, MOST_PLACED, MOST_PLACED + 1, 300] {
             let mut list: Vec<Text> = (0..count).map(|at| Text::from(format!("name{at}"))).collect();
             list.sort();
             let names = Names::from_sorted(list);

@@ -12,6 +12,9 @@ use super::{Map, Number, Text, Value};
 const FEWEST: usize = 1 << 10;
 const MOST: usize = 1 << 15;
 
+/// Names are fewer than what has them.
+const PLACES_PER_SHAPE: usize = 4;
+
 /// The parts that came by, so that the next one that is equal is the same.
 #[derive(Debug, Default)]
 pub struct Pool {
@@ -83,7 +86,7 @@ impl Pool {
             let hash = mixed(1, map.len() as u64);
             map.keys().fold(hash, |hash, name| mixed(hash, of_text(name))) | 1
         });
-        let at = self.place(hash);
+        let at = self.shape(hash);
         let known = self.shapes[at].as_ref().filter(|it| it.settled() == Some(hash));
         let names = match known {
             Some(names) if Arc::ptr_eq(names, map.names()) || names == map.names() => names.clone(),
@@ -95,7 +98,7 @@ impl Pool {
                 let names = map.names().clone();
                 let names = Arc::new(names.settle(hash, |name| if Text::is_static(name) { name.clone() } else { self.text(of_text(name), name) }));
                 // The texts may have made the pool grow.
-                let at = self.place(hash);
+                let at = self.shape(hash);
                 self.shapes[at] = Some(names.clone());
                 names
             }
@@ -143,6 +146,13 @@ impl Pool {
         place(hash, self.places.len())
     }
 
+    fn shape(&mut self, hash: u64) -> usize {
+        if self.shapes.is_empty() {
+            self.grow();
+        }
+        place(hash, self.shapes.len())
+    }
+
     fn put(&mut self, at: usize, hash: u64, value: Value) {
         let (_, gone) = std::mem::replace(&mut self.places[at], (hash, value));
         self.put += 1;
@@ -160,9 +170,9 @@ impl Pool {
         for (hash, value) in before {
             self.places[place(hash, count)] = (hash, value);
         }
-        let before = std::mem::replace(&mut self.shapes, vec![None; count]);
+        let before = std::mem::replace(&mut self.shapes, vec![None; count / PLACES_PER_SHAPE]);
         for names in before.into_iter().flatten() {
-            let at = place(names.settled().unwrap_or_default(), count);
+            let at = place(names.settled().unwrap_or_default(), self.shapes.len());
             self.shapes[at] = Some(names);
         }
         self.known.clear();

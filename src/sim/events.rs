@@ -13,7 +13,7 @@ use super::controllers::client::Component;
 use super::controllers::object::{kind, micro_stamp, name, namespace, stamp, text, time};
 use super::kinds::Kind;
 use super::world::World;
-use crate::sim::json::{Map, Text, Value, json};
+use crate::sim::json::{Map, Text, Value, json, literal};
 
 mod mark;
 
@@ -174,9 +174,9 @@ fn record(world: &mut World, said: Said<'_>) {
         return;
     }
     let mut source = Map::new();
-    source.insert("component".to_owned(), Value::from(said.by.source()));
+    source.insert(literal!("component"), Value::from(said.by.source()));
     if !said.host.is_empty() {
-        source.insert("host".to_owned(), Value::from(said.host));
+        source.insert(literal!("host"), Value::from(said.host));
     }
     let object = json!({
         "kind": "Event", "apiVersion": "v1", "metadata": {"name": event, "namespace": space},

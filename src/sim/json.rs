@@ -22,6 +22,7 @@ mod write;
 
 pub use arcstr;
 pub use arcstr::ArcStr as Text;
+pub(crate) use arcstr::literal;
 pub use convert::ToJson;
 pub use index::Index;
 pub(crate) use macros::json;

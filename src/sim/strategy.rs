@@ -11,7 +11,7 @@ use super::custom::definition;
 use super::kinds::Kind;
 use super::schema::{self, decode};
 use super::selector;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// How many spellings of the deprecated counter there are: one.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -111,7 +111,7 @@ pub fn default_propagation(kind: Kind) -> Option<Propagation> {
 fn take_status(object: &mut Value, status: Option<&Value>) {
     let Some(map) = object.as_object_mut() else { return };
     match status {
-        Some(status) if !status.is_null() => map.insert("status".to_owned(), status.clone()),
+        Some(status) if !status.is_null() => map.insert(literal!("status"), status.clone()),
         _ => map.remove("status"),
     };
 }

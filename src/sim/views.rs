@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::kinds::Kind;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// The names of an event's fields: stored, and in the newer form.
 const EVENT_FIELDS: [(&str, &str); 7] = [
@@ -49,7 +49,7 @@ fn renamed(object: &Value, kind: Kind, direction: impl Fn((&'static str, &'stati
             map.insert(to.to_owned(), value);
         }
     }
-    map.insert("apiVersion".to_owned(), kind.api_version().into());
+    map.insert(literal!("apiVersion"), kind.api_version().into());
     Value::Object(map)
 }
 
@@ -80,7 +80,7 @@ fn older_autoscaler(object: &Value) -> Value {
     }
     let (processor, others): (Vec<Value>, Vec<Value>) = spec["metrics"].as_array().unwrap_or_default().to_vec().into_iter().partition(is_processor);
     if let Some(target) = processor.first().and_then(|it| it["resource"]["target"]["averageUtilization"].as_i64()) {
-        older.insert("targetCPUUtilizationPercentage".to_owned(), target.into());
+        older.insert(literal!("targetCPUUtilizationPercentage"), target.into());
     }
     out["spec"] = Value::Object(older);
     let mut now = Map::new();
@@ -95,7 +95,7 @@ fn older_autoscaler(object: &Value) -> Value {
     let (current, other_current): (Vec<Value>, Vec<Value>) =
         status["currentMetrics"].as_array().unwrap_or_default().to_vec().into_iter().partition(is_processor);
     if let Some(current) = current.first().and_then(|it| it["resource"]["current"]["averageUtilization"].as_i64()) {
-        now.insert("currentCPUUtilizationPercentage".to_owned(), current.into());
+        now.insert(literal!("currentCPUUtilizationPercentage"), current.into());
     }
     out["status"] = Value::Object(now);
     annotate(&mut out, METRICS, &Value::from(others));

@@ -9,7 +9,7 @@ use super::super::{Controller, Key, queue};
 use super::Rollout;
 use super::scale::NO_LIMIT;
 use crate::sim::failure::Result;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -121,7 +121,7 @@ fn calculate(rollout: &Rollout, now: Timestamp) -> Value {
     put_count(&mut status, "availableReplicas", available);
     put_count(&mut status, "unavailableReplicas", (rollout.total() - available).max(0));
     if let Some(terminating) = terminating(rollout) {
-        status.insert("terminatingReplicas".to_owned(), Value::from(terminating));
+        status.insert(literal!("terminatingReplicas"), Value::from(terminating));
     }
     for field in ["collisionCount", "conditions"] {
         if !deployment["status"][field].is_null() {

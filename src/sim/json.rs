@@ -1,11 +1,13 @@
 //! JSON values that share what they have in common: a clone costs nothing, a change copies the path to it, and equal parts of two objects are one.
 //!
 //! The interface is that of `serde_json::Value`, down to the macro `json!`; members of a map are sorted by name. Objects of a cluster repeat each other, version
-//! by version and pod by pod, which is why the simulator does not keep them as trees of their own.
+//! by version and pod by pod, which is why the simulator does not keep them as trees of their own. A map or a list is one allocation; the names of a map's
+//! members stand apart, once for all stored maps that have the same ones.
 //!
 //! Not here: JSON texts (serde's part; `schema::parse` reads what clients send).
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use servo_arc::{Arc, ThinArc};
 
@@ -74,9 +76,12 @@ impl Array {
     }
 }
 
+/// All arrays without items are one.
+static EMPTY: LazyLock<Array> = LazyLock::new(|| Array(ThinArc::from_header_and_iter((), std::iter::empty())));
+
 impl Default for Array {
     fn default() -> Self {
-        Vec::new().into()
+        EMPTY.clone()
     }
 }
 
@@ -105,6 +110,9 @@ impl PartialEq for Array {
 
 impl From<Vec<Value>> for Array {
     fn from(items: Vec<Value>) -> Self {
+        if items.is_empty() {
+            return Self::default();
+        }
         Self(ThinArc::from_header_and_iter((), items.into_iter()))
     }
 }

@@ -66,7 +66,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_array().map_or(&[], Vec::as_slice)
+    value[key].as_array().unwrap_or_default()
 }
 
 fn has(value: &Value, key: &str, wanted: &str) -> bool {

@@ -34,7 +34,7 @@ fn asked_name(metadata: &Value) -> &str {
 }
 
 fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_array().map_or(&[], Vec::as_slice)
+    value[key].as_array().unwrap_or_default()
 }
 
 /// Judges a valid object that is about to be made.
@@ -134,7 +134,7 @@ pub fn admit_update(world: &mut World, kind: Kind, object: &mut Value, old: &Val
 
 /// A pod stays five minutes on a node that is lost, unless it says otherwise.
 fn tolerations(spec: &mut Value) {
-    let mut list = spec["tolerations"].as_array().cloned().unwrap_or_default();
+    let mut list = spec["tolerations"].as_array().unwrap_or_default().to_vec();
     for taint in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         let tolerated = |it: &Value| {
             let (key, effect) = (text(it, "key"), text(it, "effect"));
@@ -166,7 +166,7 @@ fn allocate(world: &mut World, service: &mut Value, old: Option<&Value>) -> Resu
     }
     let invalid = |field: &str, value: Value, detail: &str| Err(Failure::invalid(Kind::SERVICES, &name, vec![FieldError::invalid(field, value, detail)]));
     if old.is_none() && matches!(text(spec, "clusterIP"), "" | "None") {
-        let families = spec["ipFamilies"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let families = spec["ipFamilies"].as_array().unwrap_or_default();
         if let Some(at) = families.iter().position(|family| family == "IPv6") {
             return invalid(&format!("spec.ipFamilies[{at}]"), "IPv6".into(), "not configured on this cluster");
         }

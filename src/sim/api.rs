@@ -329,7 +329,8 @@ impl World {
         let like = self.find(kind, text(&object, "namespace"), text(&object, "name")).cloned();
         let object = self.read(kind, object, like.as_deref())?;
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
-        let Some(old) = self.find(kind, namespace, name).cloned() else {
+        let is_named_so = |it: &Arc<Value>| text(it, "namespace") == namespace && text(it, "name") == name;
+        let Some(old) = like.filter(is_named_so).or_else(|| self.find(kind, namespace, name).cloned()) else {
             if part == Subresource::Main && !kind.is_custom() && strategy::allows_create_on_update(kind) {
                 return self.make(kind.stored(), object, caller, Entries::ToFind);
             }
@@ -423,8 +424,8 @@ impl World {
         }
         let finished = !object["metadata"]["deletionTimestamp"].is_null()
             && object["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) == 0
-            && object["metadata"]["finalizers"].as_array().is_none_or(Vec::is_empty)
-            && (kind != Kind::NAMESPACES || object["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty));
+            && object["metadata"]["finalizers"].as_array().is_none_or(<[Value]>::is_empty)
+            && (kind != Kind::NAMESPACES || object["spec"]["finalizers"].as_array().is_none_or(<[Value]>::is_empty));
         if caller.dry_run {
             return Ok(Arc::new(object));
         }
@@ -513,7 +514,7 @@ impl World {
         let mut object = Value::clone(&old);
         object["spec"]["nodeName"] = node.into();
         let now = self.stamp();
-        let mut conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let mut conditions = object["status"]["conditions"].as_array().unwrap_or_default().to_vec();
         let was = conditions.iter().position(|it| it["type"] == "PodScheduled").map(|at| conditions.remove(at));
         let since = was.filter(|it| it["status"] == "True").map_or(json!(now), |it| it["lastTransitionTime"].clone());
         conditions.push(json!({ "type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": since }));

@@ -96,7 +96,7 @@ impl Custom {
         let scale = &version["subresources"]["scale"];
         let status = version["subresources"]["status"].is_object();
         let source = version["schema"]["openAPIV3Schema"].clone();
-        let list = |key: &str| version[key].as_array().map_or(&[][..], Vec::as_slice);
+        let list = |key: &str| version[key].as_array().unwrap_or_default();
         let selectable = list("selectableFields").iter().filter_map(|it| it["jsonPath"].as_str());
         Self {
             deprecation: (version["deprecated"] == true).then(|| deprecation(spec, version)),
@@ -195,7 +195,7 @@ impl Customs {
         }
         // What was accepted once stays served, whatever becomes of its names.
         let Some(definition) = definition.filter(|it| is_true(it, "NamesAccepted") || is_true(it, "Established")) else { return };
-        let versions = definition["spec"]["versions"].as_array().map_or(&[][..], Vec::as_slice);
+        let versions = definition["spec"]["versions"].as_array().unwrap_or_default();
         let schemas = versions.iter().map(|it| (text(it, "name").to_owned(), Schema::read(&it["schema"]["openAPIV3Schema"])));
         let schemas = Arc::new(schemas.collect::<BTreeMap<_, _>>());
         let mut versions: Vec<Custom> = versions.iter().map(|version| Custom::new(definition, version, Arc::clone(&schemas))).collect();

@@ -252,7 +252,7 @@ fn limit_range_item(item: &mut Value) {
 
 fn autoscaler(spec: &mut Value) {
     fill(spec, "minReplicas", 1);
-    if spec["metrics"].as_array().is_none_or(Vec::is_empty) {
+    if spec["metrics"].as_array().is_none_or(<[Value]>::is_empty) {
         spec["metrics"] = json!([{ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 80 } } }]);
     }
     if !spec["behavior"].is_object() {
@@ -285,7 +285,7 @@ fn binding(object: &mut Value) {
 }
 
 fn network_policy(spec: &mut Value) {
-    if spec["policyTypes"].as_array().is_none_or(Vec::is_empty) {
+    if spec["policyTypes"].as_array().is_none_or(<[Value]>::is_empty) {
         let egress = spec["egress"].as_array().is_some_and(|it| !it.is_empty());
         spec["policyTypes"] = if egress { json!(["Ingress", "Egress"]) } else { json!(["Ingress"]) };
     }

@@ -14,7 +14,7 @@ use super::failure::{Failure, Result};
 use super::kinds::Kind;
 use super::strategy;
 use super::world::{World, stamp};
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 
 const ORPHAN: &str = "orphan";
 /// The finalizer under which the objects of a custom kind go with its definition.
@@ -59,7 +59,7 @@ impl World {
         let keeps = !wanted.is_empty();
         if let Some(metadata) = object["metadata"].as_object_mut() {
             if keeps {
-                metadata.insert("finalizers".to_owned(), json!(wanted));
+                metadata.insert(literal!("finalizers"), json!(wanted));
             } else {
                 metadata.remove("finalizers");
             }

@@ -13,7 +13,7 @@ use super::controllers::client::Component;
 use super::controllers::object::{kind, micro_stamp, name, namespace, stamp, text, time};
 use super::kinds::Kind;
 use super::world::World;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Text, Value, json, literal};
 
 mod mark;
 
@@ -34,23 +34,36 @@ pub struct Recorder {
     seen: BTreeMap<Mark, Seen>,
     similar: BTreeMap<Mark, Similar>,
     rations: BTreeMap<Mark, Ration>,
-    expiry: BTreeSet<(Timestamp, String, String)>,
+    expiry: BTreeSet<(Timestamp, Text, Text)>,
     expiry_planned: bool,
     last_nanos: i128,
+    /// The present second as it is written, for all that is said in it.
+    #[serde(skip)]
+    second: (i64, Text),
+}
+
+impl Recorder {
+    fn stamp(&mut self, now: Timestamp) -> Text {
+        if self.second.1.is_empty() || self.second.0 != now.as_second() {
+            self.second = (now.as_second(), stamp(now).into());
+        }
+        self.second.1.clone()
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Seen {
-    name: String,
+    /// Its texts are those of the event that was stored.
+    name: Text,
     count: i64,
-    first: String,
+    first: Text,
     at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Similar {
     /// In order, each once.
-    messages: Vec<String>,
+    messages: Vec<Text>,
     at: Timestamp,
 }
 
@@ -102,11 +115,11 @@ fn reference(object: &Value, field_path: Option<&str>) -> Value {
 }
 
 /// `NAME.<hex nanoseconds>`, with later nanoseconds where two would be the same.
-fn event_name(world: &mut World, object: &Value) -> String {
+fn event_name(world: &mut World, object: &Value) -> Text {
     let now = world.now().as_nanosecond();
     let last = &mut world.controllers.events.last_nanos;
     *last = (*last + 1).max(now);
-    format!("{}.{last:x}", name(object))
+    format!("{}.{last:x}", name(object)).into()
 }
 
 /// # Source
@@ -122,7 +135,7 @@ fn record(world: &mut World, said: Said<'_>) {
         name(said.object),
         text(said.object, &["metadata", "uid"])
     );
-    let mut message = said.message.clone();
+    let mut message = Text::from(said.message);
     let mut key = Mark::of(&format!("{place}|{}|{}|{}|{message}", said.field_path.as_deref().unwrap_or_default(), said.kind, said.reason));
     let similar_key = Mark::of(&format!("{place}|{}|{}", said.kind, said.reason));
     let similar = world.controllers.events.similar.entry(similar_key).or_insert_with(|| Similar { messages: Vec::with_capacity(1), at: now });
@@ -135,13 +148,13 @@ fn record(world: &mut World, said: Said<'_>) {
     }
     if similar.messages.len() >= SIMILAR_MOST {
         similar.messages.remove(0);
-        message = format!("(combined from similar events): {message}");
+        message = format!("(combined from similar events): {message}").into();
         key = similar_key;
     }
     let before = world.controllers.events.seen.get(&key).map(|seen| (seen.name.clone(), seen.count, seen.first.clone()));
     let (event, count, first) = match before {
         Some((event, count, first)) => (event, count + 1, first),
-        None => (event_name(world, said.object), 1, stamp(now)),
+        None => (event_name(world, said.object), 1, world.controllers.events.stamp(now)),
     };
     world.controllers.events.seen.insert(key, Seen { name: event.clone(), count, first: first.clone(), at: now });
     if !within_ration(&mut world.controllers.events, Mark::of(&place), now) {
@@ -154,21 +167,21 @@ fn record(world: &mut World, said: Said<'_>) {
     {
         let mut copy = Value::clone(stored);
         copy["count"] = Value::from(count);
-        copy["lastTimestamp"] = Value::from(stamp(now));
+        copy["lastTimestamp"] = Value::from(world.controllers.events.stamp(now));
         copy["message"] = Value::from(message);
         // A recorder gives up quietly: an event is never worth a failed sync.
         let _ = world.update(Kind::EVENTS, copy, Subresource::Main, &caller);
         return;
     }
     let mut source = Map::new();
-    source.insert("component".to_owned(), Value::from(said.by.source()));
+    source.insert(literal!("component"), Value::from(said.by.source()));
     if !said.host.is_empty() {
-        source.insert("host".to_owned(), Value::from(said.host));
+        source.insert(literal!("host"), Value::from(said.host));
     }
     let object = json!({
         "kind": "Event", "apiVersion": "v1", "metadata": {"name": event, "namespace": space},
         "involvedObject": reference(said.object, said.field_path.as_deref()), "reason": said.reason, "message": message, "source": source,
-        "firstTimestamp": first, "lastTimestamp": stamp(now), "count": count, "type": said.kind, "eventTime": null,
+        "firstTimestamp": first, "lastTimestamp": world.controllers.events.stamp(now), "count": count, "type": said.kind, "eventTime": null,
         "reportingComponent": said.by.source(), "reportingInstance": said.host,
     });
     let _ = world.create(Kind::EVENTS, object, &caller);
@@ -203,13 +216,14 @@ pub fn scheduler(world: &mut World, pod: &Value, kind: &'static str, reason: &st
     {
         let mut copy = Value::clone(stored);
         copy["series"] = json!({"count": count + 1, "lastObservedTime": micro_stamp(now)});
-        let first = stamp(now);
+        let first = world.controllers.events.stamp(now);
         world.controllers.events.seen.insert(key, Seen { name: event, count: count + 1, first, at: now });
         let _ = world.update(Kind::EVENTS, copy, Subresource::Main, &caller);
         return;
     }
     let event = event_name(world, pod);
-    world.controllers.events.seen.insert(key, Seen { name: event.clone(), count: 1, first: stamp(now), at: now });
+    let first = world.controllers.events.stamp(now);
+    world.controllers.events.seen.insert(key, Seen { name: event.clone(), count: 1, first, at: now });
     let object = json!({
         "kind": "Event", "apiVersion": "v1", "metadata": {"name": event, "namespace": namespace(pod)},
         "involvedObject": reference(pod, None), "reason": reason, "message": message, "source": {},
@@ -223,7 +237,8 @@ pub fn scheduler(world: &mut World, pod: &Value, kind: &'static str, reason: &st
 pub fn note(world: &mut World, event: &Value) {
     let at = world.now().saturating_add(KEPT).unwrap_or(Timestamp::MAX);
     let recorder = &mut world.controllers.events;
-    recorder.expiry.insert((at, namespace(event).to_owned(), name(event).to_owned()));
+    let own = |field: &str| event["metadata"][field].as_text().cloned().unwrap_or_default();
+    recorder.expiry.insert((at, own("namespace"), own("name")));
     plan(world);
 }
 

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::sim::json::{Map, Value};
+use crate::sim::json::{Map, Value, literal};
 use crate::sim::schema::{Shape, Type};
 
 pub mod typed;
@@ -283,7 +283,7 @@ impl Set {
     fn to_map(&self, with_self: bool) -> Map {
         let mut map = Map::new();
         if with_self && !(self.members.is_empty() && self.children.is_empty()) {
-            map.insert(".".to_owned(), Value::Object(Map::new()));
+            map.insert(literal!("."), Value::Object(Map::new()));
         }
         for element in &self.members {
             map.insert(element.to_key(), Value::Object(Map::new()));

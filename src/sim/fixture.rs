@@ -48,7 +48,7 @@ fn administrator() -> Caller {
 pub(super) fn create_all(world: &mut World, manifests: &[serde_json::Value]) -> Result<()> {
     for (at, manifest) in manifests.iter().enumerate() {
         let manifest = Value::from(manifest);
-        let items = if manifest["kind"] == "List" { manifest["items"].as_array().cloned().unwrap_or_default() } else { vec![manifest] };
+        let items = if manifest["kind"] == "List" { manifest["items"].as_array().unwrap_or_default().to_vec() } else { vec![manifest] };
         for item in items {
             create(world, item).map_err(|error| Error::new(error.kind(), format!("manifest {}: {}", at + 1, error.message())))?;
         }

@@ -10,7 +10,7 @@ use super::failure::Result;
 use super::kinds::Kind;
 use super::store::{Change, LogEntry};
 use super::world::World;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -163,7 +163,7 @@ fn keep_owners(world: &mut World, kind: Kind, object: &Value, left: Vec<Value>) 
         if left.is_empty() {
             metadata.remove("ownerReferences");
         } else {
-            metadata.insert("ownerReferences".to_owned(), json!(left));
+            metadata.insert(literal!("ownerReferences"), json!(left));
         }
     }
     client::update(world, Component::Garbage, kind, copy).map(|_| ())
@@ -176,7 +176,7 @@ fn drop_finalizer(world: &mut World, kind: Kind, object: &Value, finalizer: &str
         if left.is_empty() {
             metadata.remove("finalizers");
         } else {
-            metadata.insert("finalizers".to_owned(), json!(left));
+            metadata.insert(literal!("finalizers"), json!(left));
         }
     }
     match client::update(world, Component::Garbage, kind, copy) {

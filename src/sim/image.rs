@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result, nearest};
-use crate::sim::json::{Map, Value};
+use crate::sim::json::{Map, Value, literal};
 
 /// How pulling an image ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl Images {
         let shown = |rule: &Rule| {
             let Behaviour { ready_after, crash_after, exit_code, pull, never_ready, refusal: _, log } = &rule.behaviour;
             let mut map = Map::new();
-            map.insert("image".to_owned(), rule.pattern.as_str().into());
+            map.insert(literal!("image"), rule.pattern.as_str().into());
             if !ready_after.is_zero() {
                 map.insert("ready_after".to_owned(), millis(*ready_after + START));
             }
@@ -100,7 +100,7 @@ impl Images {
             );
             map.insert("never_ready".to_owned(), (*never_ready).into());
             if let Some(log) = log {
-                map.insert("log".to_owned(), log.as_str().into());
+                map.insert(literal!("log"), log.as_str().into());
             }
             Value::Object(map)
         };

@@ -1,17 +1,21 @@
 //! JSON values that share what they have in common: a clone costs nothing, a change copies the path to it, and equal parts of two objects are one.
 //!
 //! The interface is that of `serde_json::Value`, down to the macro `json!`; members of a map are sorted by name. Objects of a cluster repeat each other, version
-//! by version and pod by pod, which is why the simulator does not keep them as trees of their own.
+//! by version and pod by pod, which is why the simulator does not keep them as trees of their own. A map or a list is one allocation; the names of a map's
+//! members stand apart, once for all stored maps that have the same ones.
 //!
 //! Not here: JSON texts (serde's part; `schema::parse` reads what clients send).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::LazyLock;
+
+use servo_arc::{Arc, ThinArc};
 
 mod convert;
 mod index;
 mod macros;
 mod map;
+mod names;
 mod number;
 mod pool;
 mod serial;
@@ -20,6 +24,7 @@ mod write;
 
 pub use arcstr;
 pub use arcstr::ArcStr as Text;
+pub(crate) use arcstr::literal;
 pub use convert::ToJson;
 pub use index::Index;
 pub(crate) use macros::json;
@@ -43,9 +48,9 @@ pub enum Value {
     Object(Map),
 }
 
-/// The items of a JSON array; copied when changed while they are shared.
-#[derive(Clone, Debug, Default)]
-pub struct Array(Arc<Vec<Value>>);
+/// The items of a JSON array, in one allocation; copied when changed while they are shared.
+#[derive(Clone, Debug)]
+pub struct Array(ThinArc<(), Value>);
 
 impl Array {
     /// Whether both are one and the same, and not only equal.
@@ -55,43 +60,69 @@ impl Array {
 
     /// Where the items stand, if others may share them.
     fn shared_at(&self) -> Option<usize> {
-        (Arc::strong_count(&self.0) > 1).then(|| self.address())
+        (!self.0.is_unique()).then(|| self.address())
     }
 
     fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
+        self.0.raw_ptr().addr().get()
+    }
+
+    /// Changes the list itself, and not only items of it.
+    pub fn edit<T>(&mut self, edit: impl FnOnce(&mut Vec<Value>) -> T) -> T {
+        let mut items = Vec::from(std::mem::take(self));
+        let outcome = edit(&mut items);
+        *self = items.into();
+        outcome
+    }
+}
+
+/// All arrays without items are one.
+static EMPTY: LazyLock<Array> = LazyLock::new(|| Array(ThinArc::from_header_and_iter((), std::iter::empty())));
+
+impl Default for Array {
+    fn default() -> Self {
+        EMPTY.clone()
     }
 }
 
 impl std::ops::Deref for Array {
-    type Target = Vec<Value>;
+    type Target = [Value];
 
-    fn deref(&self) -> &Vec<Value> {
-        &self.0
+    fn deref(&self) -> &[Value] {
+        self.0.slice()
     }
 }
 
 impl std::ops::DerefMut for Array {
-    fn deref_mut(&mut self) -> &mut Vec<Value> {
-        Arc::make_mut(&mut self.0)
+    fn deref_mut(&mut self) -> &mut [Value] {
+        if !self.0.is_unique() {
+            self.0 = ThinArc::from_header_and_iter((), self.0.slice().iter().cloned());
+        }
+        Arc::get_mut(&mut self.0).expect("the items are this array's own").slice_mut()
     }
 }
 
 impl PartialEq for Array {
     fn eq(&self, other: &Self) -> bool {
-        self.is_same(other) || self.0 == other.0
+        self.is_same(other) || **self == **other
     }
 }
 
 impl From<Vec<Value>> for Array {
     fn from(items: Vec<Value>) -> Self {
-        Self(Arc::new(items))
+        if items.is_empty() {
+            return Self::default();
+        }
+        Self(ThinArc::from_header_and_iter((), items.into_iter()))
     }
 }
 
 impl From<Array> for Vec<Value> {
-    fn from(items: Array) -> Self {
-        Arc::unwrap_or_clone(items.0)
+    fn from(mut items: Array) -> Self {
+        match Arc::get_mut(&mut items.0) {
+            Some(own) => own.slice_mut().iter_mut().map(std::mem::take).collect(),
+            None => items.to_vec(),
+        }
     }
 }
 
@@ -115,7 +146,16 @@ impl<'a> IntoIterator for &'a Array {
     type IntoIter = std::slice::Iter<'a, Value>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Array {
+    type Item = &'a mut Value;
+    type IntoIter = std::slice::IterMut<'a, Value>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
     }
 }
 
@@ -182,14 +222,14 @@ impl Value {
         }
     }
 
-    pub fn as_array(&self) -> Option<&Vec<Value>> {
+    pub fn as_array(&self) -> Option<&[Value]> {
         match self {
             Value::Array(items) => Some(items),
             _ => None,
         }
     }
 
-    pub fn as_array_mut(&mut self) -> Option<&mut Vec<Value>> {
+    pub fn as_array_mut(&mut self) -> Option<&mut Array> {
         match self {
             Value::Array(items) => Some(items),
             _ => None,

@@ -78,7 +78,7 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn read(discovery: &Value) -> Vec<Facts> {
     let mut table = Vec::new();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let list = |value: &Value| value.as_array().unwrap_or_default().to_vec();
     for group in list(&discovery["groups"]) {
         for version in list(&group["versions"]) {
             for resource in list(&version["resources"]) {

@@ -10,7 +10,7 @@ use super::kinds::Kind;
 use super::strategy;
 use super::world::World;
 use super::yaml;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// Whether a write's managed fields are yet to be found, or stand in the object already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ fn keep(mut object: Value, old: Option<&Value>) -> Value {
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.remove("managedFields");
         if let Some(entries) = old.and_then(|it| it["metadata"].get("managedFields")) {
-            metadata.insert("managedFields".to_owned(), entries.clone());
+            metadata.insert(literal!("managedFields"), entries.clone());
         }
     }
     object
@@ -232,7 +232,7 @@ fn scale_of(kind: Kind, custom: Option<&Scale>, object: &Value) -> Result<Value>
     }
     let entries = apply::scale::of_parent(object, &kind.api_version(), &replicas_path(custom));
     if !entries.is_empty() {
-        metadata.insert("managedFields".to_owned(), Value::from(entries));
+        metadata.insert(literal!("managedFields"), Value::from(entries));
     }
     let (replicas, present, selector) = match custom {
         Some(scale) => {
@@ -243,7 +243,7 @@ fn scale_of(kind: Kind, custom: Option<&Scale>, object: &Value) -> Result<Value>
     };
     let mut spec = Map::new();
     if let Some(replicas) = replicas.filter(|it| *it != 0) {
-        spec.insert("replicas".to_owned(), replicas.into());
+        spec.insert(literal!("replicas"), replicas.into());
     }
     let mut status = json!({ "replicas": present.unwrap_or(0) });
     if !selector.is_empty() {

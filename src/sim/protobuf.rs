@@ -146,6 +146,7 @@ fn message_value(message: &str, bytes: &[u8], depth: usize) -> Result<Value, Str
     }
     let known = MESSAGES.get(message).ok_or_else(|| format!("unknown message {message}"))?;
     let mut object = Map::new();
+    let mut lists: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for (number, wire) in fields(bytes)? {
         // Fields that a newer client knows are left out, as Go leaves them out.
         let Some(field) = known.get(&number) else { continue };
@@ -173,13 +174,12 @@ fn message_value(message: &str, bytes: &[u8], depth: usize) -> Result<Value, Str
                 }
                 (inner, wire) => vec![value(inner, wire, depth)?],
             };
-            if let Value::Array(list) = object.entry(field.name).or_insert_with(|| json!([])) {
-                list.extend(values);
-            }
+            lists.entry(field.name).or_default().extend(values);
         } else {
             object.insert(field.name.to_owned(), value(kind, wire, depth)?);
         }
     }
+    object.extend(lists.into_iter().map(|(name, items)| (name, Value::from(items))));
     Ok(Value::Object(object))
 }
 

@@ -16,7 +16,7 @@ use super::events;
 use super::failure::Result;
 use super::kinds::Kind;
 use super::world::World;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Text, Value, json};
 
 /// What the scheduler keeps: how full the nodes are, and who waits for room.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Cache {
 #[derive(Debug)]
 struct Offer {
     node: Arc<Value>,
+    name: Text,
+    /// What its pods ask for now.
+    load: Load,
     cordoned: bool,
     tainted: bool,
     pods: i128,
@@ -43,7 +46,7 @@ struct Offer {
 }
 
 impl Offer {
-    fn of(node: &Arc<Value>) -> Self {
+    fn of(node: &Arc<Value>, loads: &BTreeMap<String, Load>) -> Self {
         let room = |resource: &str| node["status"]["allocatable"][resource].as_str().and_then(quantity).unwrap_or(0);
         Self {
             cordoned: node["spec"]["unschedulable"] == true,
@@ -51,20 +54,28 @@ impl Offer {
             pods: room("pods"),
             cpu: room("cpu"),
             memory: room("memory"),
+            load: loads.get(name(node)).copied().unwrap_or_default(),
+            name: name(node).into(),
             node: Arc::clone(node),
         }
     }
 
-    /// Reads anew what changed since.
-    fn refresh(offers: &mut Vec<Self>, nodes: &[Arc<Value>]) {
-        offers.truncate(nodes.len());
-        for (at, node) in nodes.iter().enumerate() {
-            match offers.get_mut(at) {
+    fn position(offers: &[Self], node: &str) -> Option<usize> {
+        offers.binary_search_by(|offer| offer.name.as_str().cmp(node)).ok()
+    }
+
+    /// Reads anew what changed since; nodes come in the order of their names.
+    fn refresh<'a>(offers: &mut Vec<Self>, nodes: impl Iterator<Item = &'a Arc<Value>>, loads: &BTreeMap<String, Load>) {
+        let mut count = 0;
+        for node in nodes {
+            match offers.get_mut(count) {
                 Some(offer) if Arc::ptr_eq(&offer.node, node) => {}
-                Some(offer) => *offer = Self::of(node),
-                None => offers.push(Self::of(node)),
+                Some(offer) => *offer = Self::of(node, loads),
+                None => offers.push(Self::of(node, loads)),
             }
+            count += 1;
         }
+        offers.truncate(count);
     }
 }
 
@@ -103,6 +114,9 @@ pub fn note_pod(world: &mut World, before: Option<&Value>, after: Option<&Value>
     load.pods += sign;
     load.cpu += i128::from(sign) * asked(&pod["spec"], "cpu");
     load.memory += i128::from(sign) * asked(&pod["spec"], "memory");
+    if let Some(at) = Offer::position(&cache.offers, node) {
+        cache.offers[at].load = *load;
+    }
     if let Some(owner) = owner(pod) {
         let on_nodes = cache.siblings.entry(owner.to_owned()).or_default();
         let count = on_nodes.entry(node.to_owned()).or_default();
@@ -173,28 +187,33 @@ fn missing_claim(world: &World, pod: &Value) -> Option<String> {
 }
 
 /// The best node, or the reasons why there is none, as the real scheduler counts them.
-fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
-    let all: Vec<Arc<Value>> = client::list(world, Kind::NODES, None);
+fn choose(world: &mut World, pod: &Value) -> Result<Text, String> {
     let spec = &pod["spec"];
     let (cpu, memory) = (asked(spec, "cpu"), asked(spec, "memory"));
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let (mut hopeless, mut victims) = (0, 0);
-    let mut fitting: Vec<(i64, i64, &Offer)> = Vec::new();
+    let mut fitting: Vec<(i64, i64, usize)> = Vec::new();
     // A pod that names its node by affinity is looked at on that node alone; the others did not pass the plugin.
     let named = named_node(spec);
-    if let Some(named) = &named
-        && !all.iter().any(|node| name(node) == named)
-    {
-        return Err(format!("{n} node(s) didn't satisfy plugin(s) [NodeAffinity]. {}", preemption(all.len(), all.len(), 0), n = all.len()));
-    }
     let cache = &mut world.controllers.scheduler;
-    Offer::refresh(&mut cache.offers, &all);
-    let siblings = owner(pod).and_then(|owner| cache.siblings.get(owner));
+    Offer::refresh(&mut cache.offers, world.store.list(Kind::NODES, None), &cache.nodes);
+    let all = cache.offers.len();
+    if let Some(named) = &named
+        && Offer::position(&cache.offers, named).is_none()
+    {
+        return Err(format!("{all} node(s) didn't satisfy plugin(s) [NodeAffinity]. {}", preemption(all, all, 0)));
+    }
+    let mut siblings = vec![0; all];
+    for (node, count) in owner(pod).and_then(|owner| cache.siblings.get(owner)).into_iter().flatten() {
+        if let Some(at) = Offer::position(&cache.offers, node) {
+            siblings[at] = *count;
+        }
+    }
     let tolerations = list(&spec["tolerations"]);
     let is_choosy = !spec["nodeSelector"].is_null() || !spec["affinity"].is_null();
-    for offer in &cache.offers {
+    for (at, (offer, siblings)) in cache.offers.iter().zip(siblings).enumerate() {
         let node = &offer.node;
-        if named.as_deref().is_some_and(|named| named != name(node)) {
+        if named.as_deref().is_some_and(|named| named != offer.name) {
             *reasons.entry("node(s) didn't satisfy plugin(s) [NodeAffinity]".to_owned()).or_default() += 1;
             hopeless += 1;
             continue;
@@ -209,7 +228,7 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
             *reasons.entry("node(s) didn't match Pod's node affinity/selector".to_owned()).or_default() += 1;
             hopeless += 1;
         } else {
-            let load = cache.nodes.get(name(node)).copied().unwrap_or_default();
+            let load = offer.load;
             let mut short = Vec::new();
             let mut never = false;
             if i128::from(load.pods + 1) * 1_000_000_000 > offer.pods {
@@ -222,8 +241,7 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
                 }
             }
             if short.is_empty() {
-                let siblings = siblings.and_then(|it| it.get(name(node)).copied()).unwrap_or(0);
-                fitting.push((siblings, load.pods, offer));
+                fitting.push((siblings, load.pods, at));
                 continue;
             }
             for reason in short {
@@ -235,12 +253,12 @@ fn choose(world: &mut World, pod: &Value) -> Result<String, String> {
     let Some(least) = fitting.iter().map(|(siblings, pods, _)| (*siblings, *pods)).min() else {
         let mut counted: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         counted.sort();
-        return Err(format!("{}. {}", counted.join(", "), preemption(all.len(), hopeless, victims)));
+        return Err(format!("{}. {}", counted.join(", "), preemption(all, hopeless, victims)));
     };
     fitting.retain(|(siblings, pods, _)| (*siblings, *pods) == least);
-    let fitting: Vec<Arc<Value>> = fitting.into_iter().map(|(.., offer)| Arc::clone(&offer.node)).collect();
-    let at = usize::try_from(world.random(fitting.len() as u64)).unwrap_or(0);
-    Ok(name(&fitting[at]).to_owned())
+    let chosen = usize::try_from(world.random(fitting.len() as u64)).unwrap_or(0);
+    let (.., at) = fitting[chosen];
+    Ok(world.controllers.scheduler.offers[at].name.clone())
 }
 
 fn preemption(all: usize, hopeless: usize, victims: usize) -> String {

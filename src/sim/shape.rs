@@ -102,7 +102,11 @@ impl Shaper {
             if at > 0 {
                 out.raw(",");
             }
-            ahead(out, at, objects);
+            match self.include {
+                Include::Object => ahead(out, at, objects),
+                // Nobody reads the rest.
+                Include::Nothing | Include::Metadata => ahead_at(out, at, objects, &["metadata", "status"]),
+            }
             self.row(out, version, object, view, now);
         }
         out.raw("]}");
@@ -162,7 +166,7 @@ impl Shaper {
         let views: Vec<Arc<Value>> = list.items.iter().map(|it| self.view(it)).collect();
         let mut objects: Vec<(&Arc<Value>, &Value)> = list.items.iter().zip(&views).map(|(object, view)| (object, &**view)).collect();
         let mut metadata = list.metadata();
-        let mut out = Writer::of_many();
+        let mut out = Writer::of_many(objects.len());
         match self.form.shape {
             Shape::Object => {
                 if custom && metadata["continue"].is_null() {
@@ -208,7 +212,7 @@ impl Shaper {
     pub fn present(&self, objects: &[&Arc<Value>], now: Timestamp) -> Vec<u8> {
         let views: Vec<Arc<Value>> = objects.iter().map(|it| self.view(it)).collect();
         let objects: Vec<(&Arc<Value>, &Value)> = objects.iter().zip(&views).map(|(object, view)| (*object, &**view)).collect();
-        let mut out = Writer::of_many();
+        let mut out = Writer::of_many(objects.len());
         for (at, (object, view)) in objects.iter().enumerate() {
             ahead(&out, at, &objects);
             out.raw(ADDED);
@@ -254,6 +258,12 @@ const AHEAD: usize = 32;
 fn ahead<'a>(out: &Writer<'a>, at: usize, objects: &[(&'a Arc<Value>, &'a Value)]) {
     if at.is_multiple_of(AHEAD) && objects.len() > 1 {
         out.look_ahead(objects[at..].iter().take(AHEAD).map(|(_, view)| *view));
+    }
+}
+
+fn ahead_at<'a>(out: &Writer<'a>, at: usize, objects: &[(&'a Arc<Value>, &'a Value)], fields: &[&str]) {
+    if at.is_multiple_of(AHEAD) && objects.len() > 1 {
+        out.look_ahead(objects[at..].iter().take(AHEAD).flat_map(|(_, view)| fields.iter().filter_map(|field| view.get(*field))));
     }
 }
 

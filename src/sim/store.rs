@@ -63,6 +63,14 @@ fn owners(object: &Value) -> impl Iterator<Item = &Text> {
     object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|it| it["uid"].as_text())
 }
 
+/// Lets a new state keep what it has in common with the one before, and with other objects.
+fn share(pool: &mut Pool, before: Option<&Value>, object: &mut Value) {
+    if let Some(before) = before {
+        object.share_with(before);
+    }
+    pool.keep(object, before);
+}
+
 type Objects = BTreeMap<Text, Arc<Value>>;
 
 /// All objects, and the recent past.
@@ -161,17 +169,22 @@ impl Store {
     pub fn put(&mut self, kind: Kind, mut object: Value, time: Timestamp) -> LogEntry {
         self.version += 1;
         object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
-        let key = Text::from(key_of(&object));
-        self.share(kind, &key, &mut object);
-        let object = Arc::new(object);
+        let key = key_of(&object);
         if self.kinds.len() <= kind.index() {
             self.kinds.resize_with(kind.index() + 1, Objects::new);
         }
-        let previous = self.kinds[kind.index()].insert(key.clone(), Arc::clone(&object));
+        let stored = self.kinds[kind.index()].get_mut(key.as_str());
+        share(&mut self.pool, stored.as_deref().map(|it| &**it), &mut object);
+        let object = Arc::new(object);
+        let previous = stored.map(|it| std::mem::replace(it, Arc::clone(&object)));
         let same = |field: &str, previous: &Value| object["metadata"][field] == previous["metadata"][field];
         if !previous.as_deref().is_some_and(|it| same("ownerReferences", it) && same("uid", it)) {
-            if let Some(previous) = &previous {
-                self.forget(kind, &key, previous);
+            let key = Text::from(key);
+            match &previous {
+                Some(previous) => self.forget(kind, &key, previous),
+                None => {
+                    self.kinds[kind.index()].insert(key.clone(), Arc::clone(&object));
+                }
             }
             self.index(kind, &key, &object);
         }
@@ -188,19 +201,9 @@ impl Store {
         self.version += 1;
         let mut object = last.unwrap_or_else(|| Value::clone(&previous));
         object["metadata"]["resourceVersion"] = Value::from(self.version.to_string());
-        object.share_with(&previous);
-        self.pool.keep(&mut object, Some(&previous));
+        share(&mut self.pool, Some(&previous), &mut object);
         let entry = LogEntry { version: self.version, time, kind, change: Change::Deleted, object: Arc::new(object), previous: Some(previous) };
         Some(self.record(entry))
-    }
-
-    /// Lets a new state keep what it has in common with the one before, and with other objects.
-    fn share(&mut self, kind: Kind, key: &str, object: &mut Value) {
-        let before = self.objects(kind).and_then(|objects| objects.get(key)).cloned();
-        if let Some(before) = &before {
-            object.share_with(before);
-        }
-        self.pool.keep(object, before.as_deref());
     }
 
     fn index(&mut self, kind: Kind, key: &Text, object: &Value) {
@@ -242,7 +245,7 @@ impl Store {
                 self.kinds.resize_with(kind.index() + 1, Objects::new);
             }
             let mut object = Arc::unwrap_or_clone(object);
-            self.share(kind, &key, &mut object);
+            share(&mut self.pool, None, &mut object);
             self.index(kind, &key, &object);
             self.kinds[kind.index()].insert(key, Arc::new(object));
         }

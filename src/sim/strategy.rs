@@ -11,7 +11,7 @@ use super::custom::definition;
 use super::kinds::Kind;
 use super::schema::{self, decode};
 use super::selector;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// How many spellings of the deprecated counter there are: one.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
@@ -111,7 +111,7 @@ pub fn default_propagation(kind: Kind) -> Option<Propagation> {
 fn take_status(object: &mut Value, status: Option<&Value>) {
     let Some(map) = object.as_object_mut() else { return };
     match status {
-        Some(status) if !status.is_null() => map.insert("status".to_owned(), status.clone()),
+        Some(status) if !status.is_null() => map.insert(literal!("status"), status.clone()),
         _ => map.remove("status"),
     };
 }
@@ -132,7 +132,7 @@ pub fn prepare_create(kind: Kind, object: &mut Value, now: &str) {
         Kind::PERSISTENTVOLUMES => object["status"] = json!({ "phase": "Pending", "lastPhaseTransitionTime": now }),
         Kind::NAMESPACES => {
             object["status"] = json!({ "phase": "Active" });
-            let mut finalizers = object["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+            let mut finalizers = object["spec"]["finalizers"].as_array().unwrap_or_default().to_vec();
             if !finalizers.iter().any(|it| it == "kubernetes") {
                 finalizers.push("kubernetes".into());
             }

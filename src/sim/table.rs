@@ -144,7 +144,7 @@ impl Row<'_> {
     }
 
     fn list(&self, pointer: &str) -> &[Value] {
-        self.object.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.object.pointer(pointer).and_then(Value::as_array).unwrap_or_default()
     }
 
     fn joined(&self, pointer: &str) -> String {

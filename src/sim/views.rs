@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::kinds::Kind;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// The names of an event's fields: stored, and in the newer form.
 const EVENT_FIELDS: [(&str, &str); 7] = [
@@ -49,7 +49,7 @@ fn renamed(object: &Value, kind: Kind, direction: impl Fn((&'static str, &'stati
             map.insert(to.to_owned(), value);
         }
     }
-    map.insert("apiVersion".to_owned(), kind.api_version().into());
+    map.insert(literal!("apiVersion"), kind.api_version().into());
     Value::Object(map)
 }
 
@@ -59,7 +59,7 @@ fn is_processor(metric: &Value) -> bool {
 }
 
 fn annotate(object: &mut Value, key: &str, value: &Value) {
-    if value.is_null() || value.as_array().is_some_and(Vec::is_empty) {
+    if value.is_null() || value.as_array().is_some_and(<[Value]>::is_empty) {
         return;
     }
     if !object["metadata"]["annotations"].is_object() {
@@ -78,9 +78,9 @@ fn older_autoscaler(object: &Value) -> Value {
             older.insert(field.to_owned(), value.clone());
         }
     }
-    let (processor, others): (Vec<Value>, Vec<Value>) = spec["metrics"].as_array().cloned().unwrap_or_default().into_iter().partition(is_processor);
+    let (processor, others): (Vec<Value>, Vec<Value>) = spec["metrics"].as_array().unwrap_or_default().to_vec().into_iter().partition(is_processor);
     if let Some(target) = processor.first().and_then(|it| it["resource"]["target"]["averageUtilization"].as_i64()) {
-        older.insert("targetCPUUtilizationPercentage".to_owned(), target.into());
+        older.insert(literal!("targetCPUUtilizationPercentage"), target.into());
     }
     out["spec"] = Value::Object(older);
     let mut now = Map::new();
@@ -93,9 +93,9 @@ fn older_autoscaler(object: &Value) -> Value {
         now.insert(field.to_owned(), status[field].as_i64().unwrap_or(0).into());
     }
     let (current, other_current): (Vec<Value>, Vec<Value>) =
-        status["currentMetrics"].as_array().cloned().unwrap_or_default().into_iter().partition(is_processor);
+        status["currentMetrics"].as_array().unwrap_or_default().to_vec().into_iter().partition(is_processor);
     if let Some(current) = current.first().and_then(|it| it["resource"]["current"]["averageUtilization"].as_i64()) {
-        now.insert("currentCPUUtilizationPercentage".to_owned(), current.into());
+        now.insert(literal!("currentCPUUtilizationPercentage"), current.into());
     }
     out["status"] = Value::Object(now);
     annotate(&mut out, METRICS, &Value::from(others));
@@ -114,7 +114,7 @@ fn newer_autoscaler(mut object: Value) -> Value {
     };
     let (metrics, behavior, current, conditions) = (take(METRICS), take(BEHAVIOR), take(CURRENT_METRICS), take(CONDITIONS));
     let target = object["spec"].as_object_mut().and_then(|it| it.remove("targetCPUUtilizationPercentage"));
-    let mut all = metrics.and_then(|it| it.as_array().cloned()).unwrap_or_default();
+    let mut all = metrics.and_then(|it| it.as_array().map(<[Value]>::to_vec)).unwrap_or_default();
     if let Some(target) = target.as_ref().and_then(Value::as_i64) {
         all.insert(0, json!({ "type": "Resource", "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": target } } }));
     }
@@ -125,7 +125,7 @@ fn newer_autoscaler(mut object: Value) -> Value {
         object["spec"]["behavior"] = behavior;
     }
     let now = object["status"].as_object_mut().and_then(|it| it.remove("currentCPUUtilizationPercentage"));
-    let mut all = current.and_then(|it| it.as_array().cloned()).unwrap_or_default();
+    let mut all = current.and_then(|it| it.as_array().map(<[Value]>::to_vec)).unwrap_or_default();
     if let Some(now) = now.as_ref().and_then(Value::as_i64) {
         all.insert(0, json!({ "type": "Resource", "resource": { "name": "cpu", "current": { "averageUtilization": now } } }));
     }

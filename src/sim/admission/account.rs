@@ -39,7 +39,7 @@ pub fn complete(world: &mut World, pod: &mut Value) -> Result<()> {
     spec["serviceAccountName"] = account.as_str().into();
     spec["serviceAccount"] = account.as_str().into();
     let found = found.unwrap_or_default();
-    if spec["imagePullSecrets"].as_array().is_none_or(Vec::is_empty) && found["imagePullSecrets"].as_array().is_some_and(|it| !it.is_empty()) {
+    if spec["imagePullSecrets"].as_array().is_none_or(<[Value]>::is_empty) && found["imagePullSecrets"].as_array().is_some_and(|it| !it.is_empty()) {
         spec["imagePullSecrets"] = found["imagePullSecrets"].clone();
     }
     let mounts_token = spec["automountServiceAccountToken"].as_bool().or(found["automountServiceAccountToken"].as_bool()).unwrap_or(true);
@@ -121,14 +121,14 @@ fn mount_token(world: &mut World, spec: &mut Value) {
     for list in lists {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             if lacking(container) {
-                let mut mounts = container["volumeMounts"].as_array().cloned().unwrap_or_default();
+                let mut mounts = container["volumeMounts"].as_array().unwrap_or_default().to_vec();
                 mounts.push(json!({ "name": name, "readOnly": true, "mountPath": TOKEN_PATH }));
                 container["volumeMounts"] = Value::from(mounts);
             }
         }
     }
     if given.is_none() {
-        let mut volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
+        let mut volumes = spec["volumes"].as_array().unwrap_or_default().to_vec();
         volumes.push(json!({ "name": name, "projected": { "defaultMode": 420, "sources": [
             { "serviceAccountToken": { "expirationSeconds": 3607, "path": "token" } },
             { "configMap": { "name": "kube-root-ca.crt", "items": [{ "key": "ca.crt", "path": "ca.crt" }] } },

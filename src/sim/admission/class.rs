@@ -91,7 +91,7 @@ pub fn runtime(world: &World, pod: &mut Value) -> Result<()> {
         }
         pod["spec"]["nodeSelector"][key.as_str()] = value.clone();
     }
-    let mut tolerations = pod["spec"]["tolerations"].as_array().cloned().unwrap_or_default();
+    let mut tolerations = pod["spec"]["tolerations"].as_array().unwrap_or_default().to_vec();
     for toleration in class["scheduling"]["tolerations"].as_array().into_iter().flatten() {
         if !tolerations.contains(toleration) {
             tolerations.push(toleration.clone());

@@ -34,7 +34,7 @@ pub fn answer(sim: &Sim, asked: &Asked, what: &str) -> Result<Answer> {
         "faults" if get || post || put || delete => {
             if post || put {
                 let given = given()?;
-                let list = given.as_array().map_or(std::slice::from_ref(&given), Vec::as_slice);
+                let list = given.as_array().unwrap_or(std::slice::from_ref(&given));
                 sim.look(|world| list.iter().try_for_each(|it| fault::check(world, it))).map_err(|error| refused(&error))?;
             }
             if put || delete {

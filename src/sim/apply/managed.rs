@@ -8,7 +8,7 @@ use super::{
     without,
 };
 use crate::sim::fields::Set;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::schema::Type;
 
 /// What tells entries apart: applies of one manager are one entry whatever their version. Conflicts name owners in this order.
@@ -109,7 +109,7 @@ impl Managed {
         if only_live {
             return of_live();
         }
-        match new["metadata"]["managedFields"].as_array().map(Vec::as_slice) {
+        match new["metadata"]["managedFields"].as_array() {
             Some([]) => Managed::default(),
             Some([only]) if only.as_object().is_some_and(crate::sim::json::Map::is_empty) => Managed::default(),
             _ => match Managed::read(&new["metadata"]["managedFields"]) {
@@ -148,7 +148,7 @@ impl Managed {
             if list.is_empty() {
                 metadata.remove("managedFields");
             } else {
-                metadata.insert("managedFields".to_owned(), Value::from(list));
+                metadata.insert(literal!("managedFields"), Value::from(list));
             }
         }
         object

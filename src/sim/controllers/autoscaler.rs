@@ -17,7 +17,7 @@ use super::{Controller, Key, queue};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
 use crate::sim::fault;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::selector::Selector;
 use crate::sim::world::World;
@@ -265,10 +265,10 @@ fn write(scaler: &mut Value, current: i64, desired: i64, metrics: Vec<Value>) {
     let Some(status) = scaler["status"].as_object_mut() else { return };
     match current {
         0 => drop(status.remove("currentReplicas")),
-        _ => drop(status.insert("currentReplicas".to_owned(), Value::from(current))),
+        _ => drop(status.insert(literal!("currentReplicas"), Value::from(current))),
     }
-    status.insert("desiredReplicas".to_owned(), Value::from(desired));
-    status.insert("currentMetrics".to_owned(), if metrics.is_empty() { Value::Null } else { Value::from(metrics) });
+    status.insert(literal!("desiredReplicas"), Value::from(desired));
+    status.insert(literal!("currentMetrics"), if metrics.is_empty() { Value::Null } else { Value::from(metrics) });
 }
 
 fn no_scale(world: &mut World, scaler: &mut Value, why: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::client::{self, Component};
 use super::object::{controller_of, deleting, labels, list, name, namespace, owner_reference, owner_selects, uid};
 use crate::sim::failure::Result;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -70,7 +70,7 @@ fn release(world: &mut World, by: Component, kind: Kind, owner: &Value, object: 
         if left.is_empty() {
             metadata.remove("ownerReferences");
         } else {
-            metadata.insert("ownerReferences".to_owned(), json!(left));
+            metadata.insert(literal!("ownerReferences"), json!(left));
         }
     }
     client::update(world, by, kind, copy).map(|_| ())

@@ -13,7 +13,7 @@ use crate::sim::api::Propagation;
 use crate::sim::cron::Schedule;
 use crate::sim::events;
 use crate::sim::failure::Result;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -50,7 +50,7 @@ fn set_active(cron: &mut Value, active: Vec<Value>) {
         if active.is_empty() {
             status.remove("active");
         } else {
-            status.insert("active".to_owned(), Value::from(active));
+            status.insert(literal!("active"), Value::from(active));
         }
     }
 }

@@ -22,7 +22,7 @@ use super::template::pod_of;
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::Result;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -292,7 +292,7 @@ impl Sync {
             copy["status"] = json!({});
         }
         if let Some(status) = copy["status"].as_object_mut() {
-            status.insert("observedGeneration".to_owned(), Value::from(generation(&self.set)));
+            status.insert(literal!("observedGeneration"), Value::from(generation(&self.set)));
             for (field, count) in counts {
                 // The first four are always written; the others are left out at 0.
                 if matches!(field, "desiredNumberScheduled" | "currentNumberScheduled" | "numberMisscheduled" | "numberReady") {

@@ -10,7 +10,7 @@ use super::object::{deleting, label, labels, list, name, namespace, owner_refere
 use super::pods::{is_ready, is_terminal};
 use super::{Key, object};
 use crate::sim::failure::Result;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -233,7 +233,7 @@ fn sync_endpoints(world: &mut World, service: &Value, pods: &[Arc<Value>]) -> Re
         })
         .collect();
     let mut labels = service["metadata"]["labels"].as_object().cloned().unwrap_or_default();
-    labels.insert("endpoints.kubernetes.io/managed-by".to_owned(), Value::from("endpoint-controller"));
+    labels.insert(literal!("endpoints.kubernetes.io/managed-by"), Value::from("endpoint-controller"));
     if service["spec"]["clusterIP"] == "None" {
         labels.insert(HEADLESS.to_owned(), Value::from(""));
     }
@@ -250,7 +250,7 @@ fn sync_endpoints(world: &mut World, service: &Value, pods: &[Arc<Value>]) -> Re
         if subsets.is_empty() {
             copy.remove("subsets");
         } else {
-            copy.insert("subsets".to_owned(), Value::from(subsets));
+            copy.insert(literal!("subsets"), Value::from(subsets));
         }
     }
     let outcome = if stored.is_some() { client::update(world, BY, Kind::ENDPOINTS, copy) } else { client::create(world, BY, Kind::ENDPOINTS, copy) };

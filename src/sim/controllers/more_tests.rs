@@ -189,7 +189,7 @@ fn a_cordoned_node_is_tainted_and_a_driving_taint_empties_it() {
     assert_eq!(play.get(Kind::NODES, "node-1")["spec"]["taints"][0]["key"], "node.kubernetes.io/unschedulable");
     play.edit(Kind::NODES, "node-1", |node| {
         let taint = json!({"key": "gone", "effect": "NoExecute"});
-        node["spec"]["taints"].as_array_mut().expect("taints").push(taint);
+        node["spec"]["taints"].as_array_mut().expect("taints").edit(|it| it.push(taint));
     });
     play.wait(10.0);
     let pods = play.pods();

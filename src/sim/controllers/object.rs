@@ -61,7 +61,7 @@ pub fn text<'a>(object: &'a Value, path: &[&str]) -> &'a str {
 }
 
 pub fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+    value.as_array().unwrap_or_default()
 }
 
 pub fn time(value: &Value) -> Option<Timestamp> {

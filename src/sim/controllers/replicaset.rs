@@ -13,7 +13,7 @@ use super::template::pod_of;
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -147,12 +147,12 @@ fn calculate(set: &Value, active: &[Arc<Value>], terminating: Option<usize>, fai
     let count = |counts: &dyn Fn(&Value) -> bool| i64::try_from(active.iter().filter(|pod| counts(pod)).count()).unwrap_or(i64::MAX);
     let template_labels = json!({"matchLabels": set["spec"]["template"]["metadata"]["labels"]});
     let mut status = Map::new();
-    status.insert("replicas".to_owned(), Value::from(active.len()));
+    status.insert(literal!("replicas"), Value::from(active.len()));
     put_count(&mut status, "fullyLabeledReplicas", count(&|pod| selects(&template_labels, labels(pod))));
     put_count(&mut status, "readyReplicas", count(&is_ready));
     put_count(&mut status, "availableReplicas", count(&|pod| is_available(pod, min_ready(set), now)));
     if let Some(terminating) = terminating {
-        status.insert("terminatingReplicas".to_owned(), Value::from(terminating));
+        status.insert(literal!("terminatingReplicas"), Value::from(terminating));
     }
     put_count(&mut status, "observedGeneration", observed_generation(set));
     let current = condition(set, "ReplicaFailure");
@@ -169,7 +169,7 @@ fn calculate(set: &Value, active: &[Arc<Value>], terminating: Option<usize>, fai
         _ => {}
     }
     if !conditions.is_empty() {
-        status.insert("conditions".to_owned(), Value::from(conditions));
+        status.insert(literal!("conditions"), Value::from(conditions));
     }
     Value::Object(status)
 }

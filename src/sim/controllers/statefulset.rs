@@ -17,7 +17,7 @@ use super::pods::{is_available, is_ready, next_available, phase};
 use super::{Controller, Key, claim, queue};
 use crate::sim::events;
 use crate::sim::failure::{Failure, Result};
-use crate::sim::json::{Map, Value};
+use crate::sim::json::{Map, Value, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -223,15 +223,15 @@ impl Sync {
         let of = |revision: &Value| count(&|pod| !deleting(pod) && pod_revision(pod) == name(revision));
         let mut status = Map::new();
         put_count(&mut status, "observedGeneration", generation(&self.set));
-        status.insert("replicas".to_owned(), Value::from(pods.len()));
+        status.insert(literal!("replicas"), Value::from(pods.len()));
         put_count(&mut status, "readyReplicas", count(&is_running_and_ready));
         put_count(&mut status, "currentReplicas", of(&self.current));
         put_count(&mut status, "updatedReplicas", of(&self.update));
-        status.insert("currentRevision".to_owned(), self.current["metadata"]["name"].clone());
-        status.insert("updateRevision".to_owned(), self.update["metadata"]["name"].clone());
-        status.insert("collisionCount".to_owned(), Value::from(self.collisions));
+        status.insert(literal!("currentRevision"), self.current["metadata"]["name"].clone());
+        status.insert(literal!("updateRevision"), self.update["metadata"]["name"].clone());
+        status.insert(literal!("collisionCount"), Value::from(self.collisions));
         let available = count(&|pod| is_running_and_ready(pod) && is_available(pod, self.min_ready_s, self.now));
-        status.insert("availableReplicas".to_owned(), Value::from(available));
+        status.insert(literal!("availableReplicas"), Value::from(available));
         Value::Object(status)
     }
 

@@ -102,7 +102,7 @@ pub fn drop_nulls(value: &mut Value, schema: Option<&Schema>) {
                 |key: &str, value: &Value| value.is_null() && schema.and_then(|it| it.member(key)).is_some_and(|it| !it.nullable && it.default.is_none());
             map.retain(|key, value| !meaningless(key, value));
             for (key, value) in map.iter_mut() {
-                drop_nulls(value, schema.and_then(|it| it.member(key)));
+                drop_nulls(value, schema.and_then(|it| it.member(&key)));
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls(item, schema.and_then(|it| it.items.as_deref()))),
@@ -121,7 +121,7 @@ pub fn fill(value: &mut Value, schema: &Schema) {
                 }
             }
             for (key, value) in map.iter_mut() {
-                if let Some(inner) = schema.member(key) {
+                if let Some(inner) = schema.member(&key) {
                     if value.is_null() && !inner.nullable && !schema.properties.contains_key(key.as_str()) {
                         *value = inner.default.clone().unwrap_or_default();
                     }
@@ -181,7 +181,7 @@ pub fn embedded(value: &mut Value, schema: &Schema, path: &str, unknown: &mut Ve
             }
             for (key, inner) in value.as_object_mut().into_iter().flat_map(|it| it.iter_mut()) {
                 if let Some(schema) = schema.properties.get(key.as_str()) {
-                    embedded(inner, schema, &child(key), unknown)?;
+                    embedded(inner, schema, &child(&key), unknown)?;
                 } else if let Some(Additional::Schema(schema)) = &schema.additional {
                     embedded(inner, schema, &format!("{path}[{key}]"), unknown)?;
                 }

@@ -23,7 +23,7 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 }
 
 fn items(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
+    value.as_array().unwrap_or_default()
 }
 
 pub fn check(errors: &mut Errors, schema: &Value, field: &str, sound: bool) {

@@ -161,7 +161,7 @@ fn follow<'a>(steps: &[Step], value: &'a Value) -> Vec<&'a Value> {
 }
 
 fn one<'a>(step: &Step, value: &'a Value) -> Vec<&'a Value> {
-    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+    let items = value.as_array().unwrap_or_default();
     let place = |at: i64| if at < 0 { at + i64::try_from(items.len()).unwrap_or(0) } else { at };
     match step {
         Step::Field(name) => value.get(name).into_iter().collect(),

@@ -80,7 +80,7 @@ fn names(expr: &Expr) -> impl Iterator<Item = &str> {
 /// Judges the rules of a schema as they are written; `sound` where the schema besides them is good, so that they can be read.
 pub fn check(errors: &mut Errors, schema: &Json, field: &str, is_root: bool, sound: bool) {
     const REASONS: [&str; 4] = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
-    let rules = schema["x-kubernetes-validations"].as_array().map_or(&[][..], Vec::as_slice);
+    let rules = schema["x-kubernetes-validations"].as_array().unwrap_or_default();
     let before = errors.0.len();
     let broken_line = |it: &str| it.contains(['\n', '\r']);
     for (at, rule) in rules.iter().enumerate() {

@@ -184,7 +184,7 @@ impl Schema {
                 max_properties: count("maxProperties"),
                 min_properties: count("minProperties"),
                 required: texts(&schema["required"]),
-                enumeration: schema["enum"].as_array().cloned().unwrap_or_default(),
+                enumeration: schema["enum"].as_array().unwrap_or_default().to_vec(),
                 all_of: schemas(&schema["allOf"]),
                 any_of: schemas(&schema["anyOf"]),
                 one_of: schemas(&schema["oneOf"]),

@@ -40,7 +40,7 @@ fn driver(spec: &mut Value) {
         fill(spec, field, false);
     }
     fill(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
-    if spec["volumeLifecycleModes"].as_array().is_none_or(Vec::is_empty) {
+    if spec["volumeLifecycleModes"].as_array().is_none_or(<[Value]>::is_empty) {
         spec["volumeLifecycleModes"] = json!(["Persistent"]);
     }
 }

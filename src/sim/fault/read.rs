@@ -9,7 +9,7 @@ use super::super::kubelet::node;
 use super::super::world::World;
 use super::{Rule, Trouble, is_called};
 use crate::error::{Error, Result, nearest};
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// What is said besides the troubles themselves.
 const COMMON: [&str; 16] = [
@@ -293,7 +293,7 @@ impl Rule {
         if matches!(self.trouble, Trouble::Slow(_) | Trouble::DropWatch(_))
             && let Some(times) = self.times
         {
-            shown.insert("times".to_owned(), json!(times));
+            shown.insert(literal!("times"), json!(times));
         }
         for (key, number, usual) in [("after", self.after, 0), ("chance", self.chance, 100), ("retry_after", self.retry_after_s, 1)] {
             if number != usual {
@@ -307,10 +307,10 @@ impl Rule {
         }
         let from = self.from.filter(|from| *from > now).unwrap_or(now);
         if from > now {
-            shown.insert("in".to_owned(), json!(seconds(from.duration_since(now))));
+            shown.insert(literal!("in"), json!(seconds(from.duration_since(now))));
         }
         if let Some(until) = self.until {
-            shown.insert("for".to_owned(), json!(seconds(until.duration_since(from))));
+            shown.insert(literal!("for"), json!(seconds(until.duration_since(from))));
         }
         Value::Object(shown)
     }

@@ -66,7 +66,7 @@ impl Place {
                 (left, right) => Sides::Maps(left, right),
             },
             Kind::List(list) => {
-                let items = |side: Option<&'a Value>| side.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+                let items = |side: Option<&'a Value>| side.and_then(Value::as_array).unwrap_or_default();
                 match (items(left), items(right)) {
                     ([], []) => Sides::Leaf,
                     (left, right) => Sides::Lists(list, left, right),

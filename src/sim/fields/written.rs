@@ -71,19 +71,24 @@ fn edited(fields: &Map, nodes: &[Node], gains: bool, level: Level) -> Option<Map
     if edits.is_empty() {
         return None;
     }
+    if edits.iter().all(|(key, edit)| edit.is_some() && fields.contains_key(key)) {
+        let mut edited = fields.clone();
+        edited.extend(edits.into_iter().filter_map(|(key, edit)| Some((key, edit?))));
+        return Some(edited);
+    }
     let mut members = fields.iter().peekable();
-    let mut edited = Map::with_capacity(fields.len() + edits.len());
+    let mut edited = Vec::with_capacity(fields.len() + edits.len());
     for (key, edit) in edits {
         while let Some((name, value)) = members.next_if(|(name, _)| name.as_str() < key.as_str()) {
-            edited.insert(name.clone(), value.clone());
+            edited.push((name.clone(), value.clone()));
         }
         members.next_if(|(name, _)| **name == key);
         if let Some(value) = edit {
-            edited.insert(key, value);
+            edited.push((key, value));
         }
     }
     edited.extend(members.map(|(name, value)| (name.clone(), value.clone())));
-    Some(edited)
+    Some(edited.into())
 }
 
 /// What is written for a node instead of what is there: `None` where it stays, `Some(None)` where nothing is left.

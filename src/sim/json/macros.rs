@@ -77,23 +77,23 @@ macro_rules! json {
 
     // A literal name costs nothing: it is never copied.
     (@object $object:ident [$key:literal] ($value:expr) , $($rest:tt)*) => {
-        let _ = $object.insert($crate::sim::json::arcstr::literal!($key), $value);
+        $object.push(($crate::sim::json::arcstr::literal!($key), $value));
         $crate::sim::json::json!(@object $object () ($($rest)*) ($($rest)*));
     };
 
     (@object $object:ident [$key:literal] ($value:expr)) => {
-        let _ = $object.insert($crate::sim::json::arcstr::literal!($key), $value);
+        $object.push(($crate::sim::json::arcstr::literal!($key), $value));
     };
 
     // Insert the current entry followed by trailing comma.
     (@object $object:ident [$($key:tt)+] ($value:expr) , $($rest:tt)*) => {
-        let _ = $object.insert($($key)+, $value);
+        $object.push((($($key)+).into(), $value));
         $crate::sim::json::json!(@object $object () ($($rest)*) ($($rest)*));
     };
 
     // Insert the last entry without trailing comma.
     (@object $object:ident [$($key:tt)+] ($value:expr)) => {
-        let _ = $object.insert($($key)+, $value);
+        $object.push((($($key)+).into(), $value));
     };
 
     // Next value is `null`.
@@ -174,9 +174,9 @@ macro_rules! json {
 
     ({ $($tt:tt)+ }) => {
         $crate::sim::json::Value::Object({
-            let mut object = $crate::sim::json::Map::new();
+            let mut object: Vec<($crate::sim::json::Text, $crate::sim::json::Value)> = Vec::with_capacity(8);
             $crate::sim::json::json!(@object object () ($($tt)+) ($($tt)+));
-            object
+            $crate::sim::json::Map::from(object)
         })
     };
 

@@ -3,17 +3,25 @@
 //! # Limits
 //! A pool remembers so many parts as it has places; what is rare makes room for what is frequent, so now and then a part is kept twice.
 
+use servo_arc::Arc;
+
+use super::names::Names;
 use super::{Map, Number, Text, Value};
 
 /// How many places a pool begins with, and how many it has at most.
 const FEWEST: usize = 1 << 10;
 const MOST: usize = 1 << 15;
 
+/// Names are fewer than what has them.
+const PLACES_PER_SHAPE: usize = 4;
+
 /// The parts that came by, so that the next one that is equal is the same.
 #[derive(Debug, Default)]
 pub struct Pool {
     /// By hash; texts, lists and objects.
     places: Vec<(u64, Value)>,
+    /// The names of maps, by their hash.
+    shapes: Vec<Option<Arc<Names>>>,
     /// How many parts were put since the pool grew.
     put: usize,
     /// The addresses of lists and objects among them, which need not be looked at again.
@@ -23,50 +31,83 @@ pub struct Pool {
 impl Pool {
     /// Lets a value share what is equal to parts that came by before. What it has in common with `like`, which went through already, is not looked at.
     pub fn keep(&mut self, value: &mut Value, like: Option<&Value>) {
+        self.kept(value, like);
+    }
+
+    /// `keep`, and the hash of the value as a part of another: of what went through, where it stands.
+    fn kept(&mut self, value: &mut Value, like: Option<&Value>) -> u64 {
         match value {
-            Value::String(text) => *text = self.text(text),
+            Value::Null => 4,
+            Value::Bool(is) => 5 + u64::from(*is),
+            Value::Number(number) => of_number(number),
+            Value::String(text) => {
+                let hash = of_text(text);
+                // A literal takes no memory, wherever it stands.
+                let is_known = Text::is_static(text) || like.and_then(Value::as_text).is_some_and(|like| Text::ptr_eq(like, text));
+                if !is_known {
+                    *text = self.text(hash, text);
+                }
+                hash
+            }
             Value::Object(map) => {
                 let like = like.and_then(Value::as_object);
-                if like.is_some_and(|like| like.is_same(map)) || self.knows(map.address()) {
-                    return;
+                if !like.is_some_and(|like| like.is_same(map)) && !self.knows(map.address()) {
+                    let mut hash = self.names(map);
+                    let alike = like.filter(|like| like.has_names_of(map));
+                    let names = map.names().clone();
+                    for (at, (name, value)) in names.list().iter().zip(map.all_mut()).enumerate() {
+                        let like = alike.map_or_else(|| like.and_then(|it| it.get(name)), |it| it.all().get(at));
+                        hash = mixed(hash, self.kept(value, like));
+                    }
+                    *value = self.canonical(hash, value);
                 }
-                let members = map.members_mut();
-                members.shrink_to_fit();
-                let mut hash = mixed(1, members.len() as u64);
-                for (name, value) in members {
-                    *name = self.text(name);
-                    let like = like.and_then(|it| it.get(name));
-                    self.keep(value, like);
-                    hash = mixed(mixed(hash, of_text(name)), of_child(value));
-                }
-                *value = self.canonical(hash, value);
+                of_address(value)
             }
             Value::Array(items) => {
                 let like = match like {
                     Some(Value::Array(like)) => Some(like),
                     _ => None,
                 };
-                if like.is_some_and(|like| like.is_same(items)) || self.knows(items.address()) {
-                    return;
+                if !like.is_some_and(|like| like.is_same(items)) && !self.knows(items.address()) {
+                    let mut hash = mixed(2, items.len() as u64);
+                    for (at, item) in items.iter_mut().enumerate() {
+                        hash = mixed(hash, self.kept(item, like.and_then(|it| it.get(at))));
+                    }
+                    *value = self.canonical(hash, value);
                 }
-                items.shrink_to_fit();
-                let mut hash = mixed(2, items.len() as u64);
-                for (at, item) in items.iter_mut().enumerate() {
-                    self.keep(item, like.and_then(|it| it.get(at)));
-                    hash = mixed(hash, of_child(item));
-                }
-                *value = self.canonical(hash, value);
+                of_address(value)
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
 
-    fn text(&mut self, text: &Text) -> Text {
-        // A literal takes no memory, wherever it stands.
-        if Text::is_static(text) {
-            return text.clone();
-        }
-        let hash = of_text(text);
+    /// Lets a map have its names in common with others, and nothing but its members; gives the hash of the names.
+    fn names(&mut self, map: &mut Map) -> u64 {
+        let hash = map.names().settled().unwrap_or_else(|| {
+            let hash = mixed(1, map.len() as u64);
+            map.keys().fold(hash, |hash, name| mixed(hash, of_text(name))) | 1
+        });
+        let at = self.shape(hash);
+        let known = self.shapes[at].as_ref().filter(|it| it.settled() == Some(hash));
+        let names = match known {
+            Some(names) if Arc::ptr_eq(names, map.names()) || names == map.names() => names.clone(),
+            _ if map.names().settled().is_some() => {
+                self.shapes[at] = Some(map.names().clone());
+                map.names().clone()
+            }
+            _ => {
+                let names = map.names().clone();
+                let names = Arc::new(names.settle(hash, |name| if Text::is_static(name) { name.clone() } else { self.text(of_text(name), name) }));
+                // The texts may have made the pool grow.
+                let at = self.shape(hash);
+                self.shapes[at] = Some(names.clone());
+                names
+            }
+        };
+        map.settle(names);
+        hash
+    }
+
+    fn text(&mut self, hash: u64, text: &Text) -> Text {
         let at = self.place(hash);
         match &self.places[at] {
             (known, Value::String(other)) if *known == hash && other == text => other.clone(),
@@ -105,6 +146,13 @@ impl Pool {
         place(hash, self.places.len())
     }
 
+    fn shape(&mut self, hash: u64) -> usize {
+        if self.shapes.is_empty() {
+            self.grow();
+        }
+        place(hash, self.shapes.len())
+    }
+
     fn put(&mut self, at: usize, hash: u64, value: Value) {
         let (_, gone) = std::mem::replace(&mut self.places[at], (hash, value));
         self.put += 1;
@@ -121,6 +169,11 @@ impl Pool {
         let before = std::mem::replace(&mut self.places, vec![(0, Value::Null); count]);
         for (hash, value) in before {
             self.places[place(hash, count)] = (hash, value);
+        }
+        let before = std::mem::replace(&mut self.shapes, vec![None; count / PLACES_PER_SHAPE]);
+        for names in before.into_iter().flatten() {
+            let at = place(names.settled().unwrap_or_default(), self.shapes.len());
+            self.shapes[at] = Some(names);
         }
         self.known.clear();
         self.known.resize(count, 0);
@@ -151,30 +204,26 @@ fn of_text(text: &str) -> u64 {
     mixed(hash, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)))
 }
 
-/// The hash of a part of a value: of what went through the pool already, where it stands.
-fn of_child(value: &Value) -> u64 {
-    match value {
-        Value::Null => 4,
-        Value::Bool(is) => 5 + u64::from(*is),
-        Value::Number(Number::Whole(number)) => mixed(7, number.cast_unsigned()),
-        Value::Number(Number::Large(number)) => mixed(8, *number),
-        Value::Number(Number::Fraction(number)) => mixed(9, number.to_bits()),
-        Value::String(text) => of_text(text),
-        Value::Array(_) | Value::Object(_) => mixed(10, address(value) as u64),
+fn of_number(number: &Number) -> u64 {
+    match number {
+        Number::Whole(number) => mixed(7, number.cast_unsigned()),
+        Number::Large(number) => mixed(8, *number),
+        Number::Fraction(number) => mixed(9, number.to_bits()),
     }
+}
+
+fn of_address(value: &Value) -> u64 {
+    mixed(10, address(value) as u64)
 }
 
 /// Whether two values have the same parts; not only equal ones where these are lists or objects.
 fn is_alike(value: &Value, other: &Value) -> bool {
     let same = |(value, other): (&Value, &Value)| match (value, other) {
-        (Value::Number(value), Value::Number(other)) => of_child(&Value::Number(*value)) == of_child(&Value::Number(*other)),
+        (Value::Number(value), Value::Number(other)) => of_number(value) == of_number(other),
         _ => value.is_same(other),
     };
     match (value, other) {
-        (Value::Object(map), Value::Object(other)) => {
-            let alike = |(one, other): (&(Text, Value), &(Text, Value))| one.0 == other.0 && same((&one.1, &other.1));
-            map.len() == other.len() && Map::members(map).iter().zip(other.members()).all(alike)
-        }
+        (Value::Object(map), Value::Object(other)) => (map.has_names_of(other) || map.names() == other.names()) && map.all().iter().zip(other.all()).all(same),
         (Value::Array(items), Value::Array(other)) => items.len() == other.len() && items.iter().zip(other).all(same),
         _ => false,
     }

@@ -93,11 +93,11 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
+        let mut list = Vec::new();
         while let Some(name) = members.next_key::<Name>()? {
-            map.insert(name.0, members.next_value()?);
+            list.push((name.0, members.next_value()?));
         }
-        Ok(Value::Object(map))
+        Ok(Value::Object(list.into()))
     }
 }
 

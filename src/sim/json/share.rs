@@ -1,6 +1,6 @@
 //! Making two values share what they have in common.
 
-use super::{Array, Map, Text, Value};
+use super::{Array, Map, Value};
 
 /// What a value has in common with another.
 enum Common {
@@ -34,21 +34,25 @@ fn of_maps(map: &Map, like: &Map) -> Common {
     if map.is_same(like) {
         return Common::All;
     }
+    if map.has_names_of(like) {
+        return of_items(map.all(), like.all(), |values| Value::Object(Map::of_names(like.names().clone(), values.into_iter())));
+    }
     let mut all = map.len() == like.len();
-    let mut shared: Vec<(usize, Text, Value)> = Vec::new();
-    let mut others = like.members().iter().peekable();
-    for (at, (name, value)) in map.members().iter().enumerate() {
-        while others.next_if(|(other, _)| other < name).is_some() {}
-        let Some((name, other)) = others.next_if(|(other, _)| other == name) else {
-            all = false;
+    let mut are_named_alike = all;
+    let mut shared: Vec<(usize, Value)> = Vec::new();
+    let mut others = like.iter().peekable();
+    for (at, (name, value)) in map.iter().enumerate() {
+        while others.next_if(|(other, _)| *other < name).is_some() {}
+        let Some((_, other)) = others.next_if(|(other, _)| *other == name) else {
+            (all, are_named_alike) = (false, false);
             continue;
         };
         match common(value, other) {
             Common::All if value.is_same(other) && !value.is_string() => {}
-            Common::All => shared.push((at, name.clone(), other.clone())),
+            Common::All => shared.push((at, other.clone())),
             Common::Parts(parts) => {
                 all = false;
-                shared.push((at, name.clone(), parts));
+                shared.push((at, parts));
             }
             Common::Nothing => all = false,
         }
@@ -56,20 +60,26 @@ fn of_maps(map: &Map, like: &Map) -> Common {
     if all {
         return Common::All;
     }
-    if shared.is_empty() {
+    if shared.is_empty() && !are_named_alike {
         return Common::Nothing;
     }
-    let mut members = map.members().to_vec();
-    for (at, name, value) in shared {
-        members[at] = (name, value);
+    let names = if are_named_alike { like.names() } else { map.names() };
+    let mut values = map.all().to_vec();
+    for (at, value) in shared {
+        values[at] = value;
     }
-    Common::Parts(Value::Object(Map::from_sorted(members)))
+    Common::Parts(Value::Object(Map::of_names(names.clone(), values.into_iter())))
 }
 
 fn of_arrays(items: &Array, like: &Array) -> Common {
     if items.is_same(like) {
         return Common::All;
     }
+    of_items(items, like, |items| Value::Array(items.into()))
+}
+
+/// What lists of values have in common, or the values of maps with the same names.
+fn of_items(items: &[Value], like: &[Value], whole: impl FnOnce(Vec<Value>) -> Value) -> Common {
     let mut all = items.len() == like.len();
     let mut shared: Vec<(usize, Value)> = Vec::new();
     for (at, (item, other)) in items.iter().zip(like).enumerate() {
@@ -93,5 +103,5 @@ fn of_arrays(items: &Array, like: &Array) -> Common {
     for (at, item) in shared {
         items[at] = item;
     }
-    Common::Parts(Value::Array(items.into()))
+    Common::Parts(whole(items))
 }

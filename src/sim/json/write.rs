@@ -12,6 +12,9 @@ const SHORTEST: usize = 48;
 /// How many parts are remembered; neighbours in a list share more than those that are far apart, so that few suffice.
 const REMEMBERED: usize = 8192;
 
+/// How many parts are remembered for each object of a small list.
+const REMEMBERED_OF_EACH: usize = 64;
+
 /// Where in the buffer a part stands that others may share.
 #[derive(Clone, Copy, Default)]
 struct Part {
@@ -36,9 +39,10 @@ impl<'a> Writer<'a> {
         Self { out: Vec::with_capacity(4096), parts: Vec::new(), values: PhantomData }
     }
 
-    /// For many objects that have parts in common.
-    pub fn of_many() -> Self {
-        Self { parts: vec![Part::default(); REMEMBERED], ..Self::of_one() }
+    /// For so many objects that have parts in common.
+    pub fn of_many(count: usize) -> Self {
+        let remembered = count.saturating_mul(REMEMBERED_OF_EACH).clamp(1, REMEMBERED).next_power_of_two();
+        Self { parts: vec![Part::default(); remembered], ..Self::of_one() }
     }
 
     /// Looks at values that are about to be written, all of them at once and level by level.
@@ -54,7 +58,7 @@ impl<'a> Writer<'a> {
                 Value::Array(items) => !self.has(items.address()),
                 _ => false,
             });
-            seen += level.iter().map(|it| it.as_object().map_or(0, Map::len) + it.as_array().map_or(0, Vec::len)).sum::<usize>();
+            seen += level.iter().map(|it| it.as_object().map_or(0, Map::len) + it.as_array().map_or(0, <[Value]>::len)).sum::<usize>();
             let mut next = Vec::with_capacity(level.len() * 4);
             for value in level {
                 let members = value.as_object().into_iter().flat_map(Map::values);
@@ -73,7 +77,11 @@ impl<'a> Writer<'a> {
     }
 
     fn has(&self, address: usize) -> bool {
-        self.parts.get(slot(address)).is_some_and(|it| it.address == address)
+        self.parts.get(self.slot(address)).is_some_and(|it| it.address == address)
+    }
+
+    fn slot(&self, address: usize) -> usize {
+        ((address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS / 2)) & self.parts.len().saturating_sub(1)
     }
 
     pub fn finish(self) -> Vec<u8> {
@@ -105,7 +113,7 @@ impl<'a> Writer<'a> {
             _ => None,
         };
         let Some(address) = shared else { return self.fresh(value) };
-        let slot = slot(address);
+        let slot = self.slot(address);
         let known = self.parts[slot];
         if known.address == address {
             self.out.extend_from_within(known.start..known.start + known.len);
@@ -123,7 +131,15 @@ impl<'a> Writer<'a> {
         match value {
             Value::Object(map) => {
                 self.out.push(b'{');
-                self.members(map.iter());
+                match map.names().written() {
+                    Some(names) => {
+                        for (at, (name, value)) in names.iter().zip(map.all()).enumerate() {
+                            self.out.extend_from_slice(&name[usize::from(at == 0)..]);
+                            self.value(value);
+                        }
+                    }
+                    None => self.members(map.iter()),
+                }
                 self.out.push(b'}');
             }
             Value::Array(items) => {
@@ -170,10 +186,6 @@ impl<'a> Writer<'a> {
             other => serde_json::to_writer(&mut self.out, other).expect("a JSON value can always be written"),
         }
     }
-}
-
-fn slot(address: usize) -> usize {
-    (address >> 4).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - REMEMBERED.trailing_zeros())
 }
 
 /// Compact JSON, indented by two spaces.
@@ -232,7 +244,11 @@ mod tests {
     fn what_is_shared_is_written_as_if_it_were_not() {
         let part = json!({ "labels": { "app": "web", "quoted": "a \"b\" \\ \n \u{1} ü" }, "list": [1, -5, 1.5, 12, null, true, {}, []] });
         let values: Vec<Value> = (0..3).map(|at| json!({ "at": at, "part": part, "again": [part, part["labels"], part["list"]] })).collect();
-        let mut writer = Writer::of_many();
+        let mut kept = values.clone();
+        let mut pool = crate::sim::json::Pool::default();
+        kept.iter_mut().for_each(|it| pool.keep(it, None));
+        let values = [values, kept].concat();
+        let mut writer = Writer::of_many(6);
         for value in &values {
             writer.value(value);
             writer.passing(value);

@@ -122,7 +122,7 @@ fn renew(world: &mut World, node: &str, now: Timestamp) {
 
 fn report(world: &mut World, node: &str, now: Timestamp) {
     let Some(object) = world.find(Kind::NODES, "", node) else { return };
-    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let conditions = object["status"]["conditions"].as_array().unwrap_or_default().to_vec();
     let Some(ready) = conditions.iter().find(|condition| condition["type"] == "Ready" && condition["status"] == "True") else { return };
     let Some(beat) = time(&ready["lastHeartbeatTime"]).and_then(|since| last_beat(since, STATUS_PERIOD_S, now)) else { return };
     // Only nodes that some kubelet of ours plays beat; one that a user made stays as it is.

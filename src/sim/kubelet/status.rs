@@ -9,7 +9,7 @@ use super::super::controllers::object::{condition, generation, list, stamp, text
 use super::super::kinds::Kind;
 use super::super::world::World;
 use super::{Container, Exit, Policy, Role, Run, State, digest, full_name};
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 
 /// Writes the pod's status as it is now; the object may be older than the store's.
 pub fn push(world: &mut World, pod: &Arc<Value>) {
@@ -35,17 +35,17 @@ fn host_address(world: &World, node: &str) -> String {
 fn of(run: &Run, pod: &Value, host: &str, now: Timestamp) -> Value {
     let phase = phase(run);
     let mut status = pod["status"].as_object().cloned().unwrap_or_default();
-    status.insert("observedGeneration".to_owned(), Value::from(generation(pod)));
-    status.insert("phase".to_owned(), Value::from(phase));
-    status.insert("conditions".to_owned(), conditions(run, pod, phase, now));
-    status.insert("hostIP".to_owned(), Value::from(host));
-    status.insert("hostIPs".to_owned(), json!([{ "ip": host }]));
+    status.insert(literal!("observedGeneration"), Value::from(generation(pod)));
+    status.insert(literal!("phase"), Value::from(phase));
+    status.insert(literal!("conditions"), conditions(run, pod, phase, now));
+    status.insert(literal!("hostIP"), Value::from(host));
+    status.insert(literal!("hostIPs"), json!([{ "ip": host }]));
     if run.begun {
         let ip = if pod["spec"]["hostNetwork"] == true { host } else { &run.ip };
-        status.insert("podIP".to_owned(), Value::from(ip));
-        status.insert("podIPs".to_owned(), json!([{ "ip": ip }]));
+        status.insert(literal!("podIP"), Value::from(ip));
+        status.insert(literal!("podIPs"), json!([{ "ip": ip }]));
     }
-    status.insert("startTime".to_owned(), Value::from(stamp(run.since)));
+    status.insert(literal!("startTime"), Value::from(stamp(run.since)));
     for (field, main) in [("initContainerStatuses", false), ("containerStatuses", true)] {
         let statuses: Vec<Value> = run.containers.iter().filter(|it| (it.role == Role::Main) == main).map(|it| container_status(it, uid(pod))).collect();
         if !statuses.is_empty() {
@@ -132,22 +132,22 @@ fn one(pod: &Value, kind: &str, status: &str, reason: &str, message: &str, now: 
 fn container_status(container: &Container, pod: &str) -> Value {
     let known = container.last.is_some() || !matches!(container.state, State::Waiting { .. });
     let mut status = Map::new();
-    status.insert("name".to_owned(), Value::from(container.name.as_str()));
-    status.insert("state".to_owned(), state(&container.state, container, pod));
-    status.insert("lastState".to_owned(), container.last.as_ref().map_or_else(|| json!({}), |exit| terminated(exit, container, pod)));
+    status.insert(literal!("name"), Value::from(container.name.as_str()));
+    status.insert(literal!("state"), state(&container.state, container, pod));
+    status.insert(literal!("lastState"), container.last.as_ref().map_or_else(|| json!({}), |exit| terminated(exit, container, pod)));
     // An init container that finished well counts as ready.
     let finished = container.role == Role::Init && container.has_initialised();
-    status.insert("ready".to_owned(), Value::from(container.ready || finished));
-    status.insert("restartCount".to_owned(), Value::from(container.restarts));
+    status.insert(literal!("ready"), Value::from(container.ready || finished));
+    status.insert(literal!("restartCount"), Value::from(container.restarts));
     let full = full_name(&container.image);
-    status.insert("image".to_owned(), Value::from(if known { full.clone() } else { container.image.clone() }));
-    status.insert("imageID".to_owned(), Value::from(if known { image_id(&full) } else { String::new() }));
+    status.insert(literal!("image"), Value::from(if known { full.clone() } else { container.image.clone() }));
+    status.insert(literal!("imageID"), Value::from(if known { image_id(&full) } else { String::new() }));
     if !matches!(container.state, State::Waiting { .. }) {
-        status.insert("containerID".to_owned(), Value::from(container_id(container, pod, container.restarts)));
+        status.insert(literal!("containerID"), Value::from(container_id(container, pod, container.restarts)));
     } else if let Some(last) = &container.last {
-        status.insert("containerID".to_owned(), Value::from(container_id(container, pod, last.restarts)));
+        status.insert(literal!("containerID"), Value::from(container_id(container, pod, last.restarts)));
     }
-    status.insert("started".to_owned(), Value::from(container.runs()));
+    status.insert(literal!("started"), Value::from(container.runs()));
     Value::Object(status)
 }
 

@@ -15,7 +15,7 @@ use crate::sim::json::{Map, Value};
 /// `replace` then adds it, `test` compares with null.
 pub fn json(original: &Value, operations: &Value) -> Result<Value, PatchFailure> {
     let list = match operations {
-        Value::Array(list) => list.as_slice(),
+        Value::Array(list) => &**list,
         Value::Null => &[],
         other => return Err(PatchFailure::BadRequest(format!("json: cannot unmarshal {} into Go value of type jsonpatch.Patch", go_name(other)))),
     };
@@ -195,7 +195,7 @@ impl<'a> Place<'a> {
             Value::Object(map) => {
                 map.insert(self.key, value);
             }
-            Value::Array(items) if self.key == "-" => items.push(value),
+            Value::Array(items) if self.key == "-" => items.edit(|items| items.push(value)),
             Value::Array(items) => {
                 let wanted = number(&self.key).map_err(|error| format!("value was not a proper array index: '{}': {error}", self.key))?;
                 // One place more than the list has: an addition may stand behind the last.
@@ -203,7 +203,7 @@ impl<'a> Place<'a> {
                 if at > items.len() {
                     return Err(outside(at));
                 }
-                items.insert(at, value);
+                items.edit(|items| items.insert(at, value));
             }
             _ => {}
         }
@@ -221,7 +221,7 @@ impl<'a> Place<'a> {
                 if at >= items.len() {
                     return Err(outside(at));
                 }
-                items.remove(at);
+                items.edit(|items| items.remove(at));
                 Ok(())
             }
             _ => Ok(()),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::parse::{Tree, parse};
 use super::{Field, Omit, Shape, Type, of, quantity, time};
-use crate::sim::json::{Map, Value};
+use crate::sim::json::{Map, Value, literal};
 
 mod scalar;
 mod whole;
@@ -109,8 +109,8 @@ pub fn body(group: &str, version: &str, kind: &str, document: &[u8], strictness:
         decoded.strict.clear();
     }
     if let Value::Object(object) = &mut decoded.object {
-        object.insert("apiVersion".to_owned(), own_api_version.into());
-        object.insert("kind".to_owned(), own_kind.into());
+        object.insert(literal!("apiVersion"), own_api_version.into());
+        object.insert(literal!("kind"), own_kind.into());
     }
     Ok(decoded)
 }

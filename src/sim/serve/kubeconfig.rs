@@ -93,7 +93,7 @@ pub fn write(path: &Path, text: &str) -> Result<Written> {
             config[list] = json!([]);
         }
         if let (Some(all), Some(ours)) = (config[list].as_array_mut(), ours[list].as_array()) {
-            all.extend(ours.iter().cloned());
+            all.edit(|all| all.extend(ours.iter().cloned()));
         }
     }
     config["current-context"] = NAME.into();
@@ -138,7 +138,7 @@ fn yaml(config: &Value) -> Result<String> {
 fn take_out(config: &mut Value) {
     for list in LISTS {
         if let Some(all) = config[list].as_array_mut() {
-            all.retain(|it| it["name"] != NAME);
+            all.edit(|all| all.retain(|it| it["name"] != NAME));
         }
     }
 }

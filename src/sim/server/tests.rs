@@ -24,7 +24,7 @@ fn an_object_is_made_read_listed_and_deleted() {
     assert_eq!((made["kind"].as_str(), made["metadata"]["namespace"].as_str()), (Some("Secret"), Some("default")));
     assert_eq!(trial.good("GET", &format!("{SECRETS}/a"), Value::Null), made);
     let list = trial.good("GET", SECRETS, Value::Null);
-    assert_eq!((list["kind"].as_str(), list["items"].as_array().map(Vec::len)), (Some("SecretList"), Some(1)));
+    assert_eq!((list["kind"].as_str(), list["items"].as_array().map(<[Value]>::len)), (Some("SecretList"), Some(1)));
     assert!(list["items"][0]["kind"].is_null(), "items do not repeat their kind");
     let status = trial.good("DELETE", &format!("{SECRETS}/a"), Value::Null);
     assert_eq!((status["status"].as_str(), status["details"]["kind"].as_str()), (Some("Success"), Some("secrets")));
@@ -226,7 +226,7 @@ fn dry_runs_answer_and_store_nothing() {
     let made = trial.good("POST", &format!("{SECRETS}?dryRun=All"), secret("a", "1"));
     assert!(made["metadata"]["uid"].is_string());
     let after = trial.good("GET", SECRETS, Value::Null);
-    assert_eq!((after["items"].as_array().map(Vec::len), &after["metadata"]["resourceVersion"]), (Some(0), &before));
+    assert_eq!((after["items"].as_array().map(<[Value]>::len), &after["metadata"]["resourceVersion"]), (Some(0), &before));
     assert_eq!(
         trial.bad("POST", &format!("{SECRETS}?dryRun=Foo"), secret("a", "1")),
         (422, r#"CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Foo"]: supported values: "All""#.to_owned())

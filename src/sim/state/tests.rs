@@ -180,7 +180,7 @@ fn controllers_can_be_switched_on_for_what_an_api_server_alone_was_told() {
     let third = Trial::of(crate::sim::Options { saved, ..off }, at);
     third.good("DELETE", &format!("{}/web", path("deployments")), Value::Null);
     pass(&third, 60);
-    assert_eq!(third.good("GET", "/api/v1/pods", Value::Null)["items"].as_array().map(Vec::len), Some(3), "nobody collects them");
+    assert_eq!(third.good("GET", "/api/v1/pods", Value::Null)["items"].as_array().map(<[Value]>::len), Some(3), "nobody collects them");
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub fn endpoints(row: &Row<'_>) -> Vec<Value> {
     let mut list = Vec::new();
     for subset in row.list("/subsets") {
         let addresses: Vec<&str> = subset["addresses"].as_array().into_iter().flatten().filter_map(|it| it["ip"].as_str()).collect();
-        let ports = subset["ports"].as_array().map_or(&[][..], Vec::as_slice);
+        let ports = subset["ports"].as_array().unwrap_or_default();
         if ports.is_empty() {
             list.extend(addresses.iter().map(|it| (*it).to_owned()));
         }

@@ -9,7 +9,7 @@ use super::super::{Controller, Key, queue};
 use super::Rollout;
 use super::scale::NO_LIMIT;
 use crate::sim::failure::Result;
-use crate::sim::json::{Map, Value, json};
+use crate::sim::json::{Map, Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -52,7 +52,7 @@ pub fn set(status: &mut Value, mut condition: Value) {
 
 fn remove(status: &mut Value, kind: &str) {
     let Some(conditions) = status["conditions"].as_array_mut() else { return };
-    conditions.retain(|condition| condition["type"] != kind);
+    conditions.edit(|it| it.retain(|condition| condition["type"] != kind));
     if conditions.is_empty()
         && let Some(status) = status.as_object_mut()
     {
@@ -121,7 +121,7 @@ fn calculate(rollout: &Rollout, now: Timestamp) -> Value {
     put_count(&mut status, "availableReplicas", available);
     put_count(&mut status, "unavailableReplicas", (rollout.total() - available).max(0));
     if let Some(terminating) = terminating(rollout) {
-        status.insert("terminatingReplicas".to_owned(), Value::from(terminating));
+        status.insert(literal!("terminatingReplicas"), Value::from(terminating));
     }
     for field in ["collisionCount", "conditions"] {
         if !deployment["status"][field].is_null() {

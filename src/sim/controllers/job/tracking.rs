@@ -8,7 +8,7 @@ use super::super::pods::phase;
 use super::{BY, Sync, TRACKING, has_finalizer, is_failed};
 use crate::sim::events;
 use crate::sim::failure::Result;
-use crate::sim::json::{Value, json};
+use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
 use crate::sim::world::World;
 
@@ -23,15 +23,15 @@ pub fn write(world: &mut World, mut sync: Sync, mut changed: bool) -> Result<()>
     let pending = !succeeded.is_empty() || !failed.is_empty();
     if let Some(status) = sync.job["status"].as_object_mut() {
         put_count(status, "active", sync.active);
-        status.insert("ready".to_owned(), json!(sync.ready));
-        status.insert("terminating".to_owned(), json!(sync.terminating));
+        status.insert(literal!("ready"), json!(sync.ready));
+        status.insert(literal!("terminating"), json!(sync.terminating));
         let mut uncounted = crate::sim::json::Map::new();
         for (field, pods) in [("succeeded", &succeeded), ("failed", &failed)] {
             if !pods.is_empty() {
                 uncounted.insert(field.to_owned(), pods.iter().map(|pod| json!(uid(pod))).collect());
             }
         }
-        status.insert("uncountedTerminatedPods".to_owned(), Value::Object(uncounted));
+        status.insert(literal!("uncountedTerminatedPods"), Value::Object(uncounted));
     }
     // The end is announced together with the last uncounted pods, or at once where there are none.
     if let Some(end) = sync.end.clone() {
@@ -62,9 +62,9 @@ pub fn write(world: &mut World, mut sync: Sync, mut changed: bool) -> Result<()>
             all.sort_unstable();
             all.dedup();
             put_count(status, "succeeded", i64::try_from(all.len()).unwrap_or(0));
-            status.insert("completedIndexes".to_owned(), Value::from(ranges(&all)));
+            status.insert(literal!("completedIndexes"), Value::from(ranges(&all)));
         }
-        status.insert("uncountedTerminatedPods".to_owned(), json!({}));
+        status.insert(literal!("uncountedTerminatedPods"), json!({}));
     }
     if finishes_now && let Some(end) = sync.end.clone() {
         let kind = if end.success { "Complete" } else { "Failed" };
@@ -102,7 +102,7 @@ pub fn release(world: &mut World, pod: &Value) -> Result<()> {
         if left.is_empty() {
             metadata.remove("finalizers");
         } else {
-            metadata.insert("finalizers".to_owned(), json!(left));
+            metadata.insert(literal!("finalizers"), json!(left));
         }
     }
     client::update(world, BY, Kind::PODS, copy).map(|_| ())

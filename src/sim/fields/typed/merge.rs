@@ -34,8 +34,7 @@ fn walk(place: Place, left: Option<&Value>, right: Option<&Value>, path: &mut Pa
             Ok((!merged.is_empty()).then_some(Value::Object(merged)))
         }
         Kind::List(list) => {
-            let (lefts, rights) =
-                (left.and_then(Value::as_array).map_or(&[][..], Vec::as_slice), right.and_then(Value::as_array).map_or(&[][..], Vec::as_slice));
+            let (lefts, rights) = (left.and_then(Value::as_array).unwrap_or_default(), right.and_then(Value::as_array).unwrap_or_default());
             if lefts.is_empty() && rights.is_empty() {
                 return Ok(right.or(left).cloned());
             }

@@ -2,6 +2,8 @@
 //!
 //! It may be wrong only in one way: an object that it does not know to be whole is read as any other.
 
+use std::cmp::Ordering;
+
 use super::scalar::illegal_base64;
 use super::{is_struct_in_go, quantity, time};
 use crate::sim::json::{Map, Number, Text, Value};
@@ -67,8 +69,9 @@ fn structure(fields: &[Field], sorted: &[usize], map: &Map, like: Option<&Map>) 
     let mut likes = like.into_iter().flatten().peekable();
     let mut zero = true;
     for field in sorted.iter().map(|at| &fields[*at]) {
-        match members.next_if(|(name, _)| Text::ptr_eq(name, &field.name) || name.as_str() <= field.name.as_str()) {
-            Some((name, value)) if *name == field.name => {
+        let order = members.peek().map(|(name, _)| if Text::ptr_eq(name, &field.name) { Ordering::Equal } else { name.as_str().cmp(&field.name) });
+        match order.and_then(|order| if order.is_le() { Some((order, members.next()?.1)) } else { None }) {
+            Some((Ordering::Equal, value)) => {
                 while likes.next_if(|(name, _)| name.as_str() < field.name.as_str()).is_some() {}
                 let like = likes.next_if(|(name, _)| **name == field.name).map(|(_, like)| like);
                 zero &= member(field, value, like)?;

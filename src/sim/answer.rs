@@ -48,6 +48,8 @@ pub struct Asked {
     pub accept: String,
     pub content_type: String,
     pub user_agent: String,
+    /// Under what name and port the client knows the server.
+    pub host: String,
     /// The versions of an answer that the client has already.
     pub if_none_match: String,
     pub takes_gzip: bool,
@@ -82,6 +84,7 @@ impl Asked {
             accept: accept.join(","),
             content_type: header(header::CONTENT_TYPE).to_ascii_lowercase(),
             user_agent: header(header::USER_AGENT),
+            host: head.uri.authority().map_or_else(|| header(header::HOST), |it| it.as_str().to_owned()),
             if_none_match: header(header::IF_NONE_MATCH),
             takes_gzip: packed::takes_gzip(&head.headers),
             audit_id: header(header::HeaderName::from_static("audit-id")),
@@ -335,11 +338,11 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
             None => missing(),
         },
         Route::Metrics => raw(metrics::MEDIA, metrics::text(world)),
-        Route::Issuer => raw("application/json", documents::issuer()),
-        Route::Keys => raw("application/jwk-set+json", documents::keys()),
+        Route::Issuer => documents::only(asked, "application/json", documents::issuer(&asked.host)),
+        Route::Keys => documents::only(asked, "application/jwk-set+json", documents::keys()),
         Route::CoreVersions if negotiate::wants_aggregated(&asked.accept) => aggregated(true),
         Route::Groups if negotiate::wants_aggregated(&asked.accept) => aggregated(false),
-        Route::CoreVersions => plain(discovery::core_versions()),
+        Route::CoreVersions => plain(discovery::core_versions(&asked.host)),
         Route::Groups => plain(discovery::groups(world)),
         Route::Group(group) => plain(discovery::group(world, &group)),
         Route::Resources { group, version } => plain(discovery::resources(world, &group, &version)),
@@ -349,7 +352,7 @@ fn dispatch(sim: &Sim, world: &mut World, asked: &Asked, route: Route, watched: 
             asked.form()?;
             match openapi::document(world, &path) {
                 Some(document) => Ok(documents::openapi(asked, &document, "application/json")),
-                None => missing(),
+                None => Ok(Answer::text(StatusCode::NOT_FOUND, "")),
             }
         }
         Route::OpenApiV2 if negotiate::wants_openapi_protobuf(&asked.accept) => {

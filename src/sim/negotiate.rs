@@ -102,6 +102,11 @@ pub fn form(accept: &str) -> Result<Form> {
 /// The media type of aggregated discovery.
 pub const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
+/// Whether a client takes just this media type, or anything.
+pub fn takes(accept: &str, media: &str) -> bool {
+    sorted(accept).iter().any(|it| it.name == media || it.name == "*/*")
+}
+
 /// The media type of the older OpenAPI document in protobuf. What clients ask for has an `@` where this has its third dot.
 pub const OPENAPI_PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 

@@ -64,15 +64,20 @@ impl Place {
 pub fn route(world: &World, path: &str) -> (Route, bool) {
     let is_served = |group: &str, version: &str| is_served(world, group, version);
     let place = |group: &str, version: &str, rest: &[&str]| place(world, group, version, rest);
+    if path.starts_with("//") {
+        return (Route::Nothing, false);
+    }
+    // Documents are there under one name, other than what discovery tells of.
+    let one_name = !path.ends_with('/');
     let parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let route = match parts.as_slice() {
         [""] => Route::Paths,
         ["version"] => Route::Version,
-        ["healthz", check @ ..] => Route::Health { endpoint: "healthz", check: check.join("/") },
-        ["livez", check @ ..] => Route::Health { endpoint: "livez", check: check.join("/") },
-        ["readyz", check @ ..] => Route::Health { endpoint: "readyz", check: check.join("/") },
-        ["metrics"] => Route::Metrics,
+        ["healthz", check @ ..] if one_name => Route::Health { endpoint: "healthz", check: check.join("/") },
+        ["livez", check @ ..] if one_name => Route::Health { endpoint: "livez", check: check.join("/") },
+        ["readyz", check @ ..] if one_name => Route::Health { endpoint: "readyz", check: check.join("/") },
+        ["metrics"] if one_name => Route::Metrics,
         [".well-known", "openid-configuration"] => Route::Issuer,
         ["openid", "v1", "jwks"] => Route::Keys,
         ["api"] => Route::CoreVersions,
@@ -82,13 +87,16 @@ pub fn route(world: &World, path: &str) -> (Route, bool) {
         ["apis", group, version] if is_served(group, version) => Route::Resources { group: (*group).to_owned(), version: (*version).to_owned() },
         ["sim"] => Route::Steer(String::new()),
         ["sim", what] => Route::Steer((*what).to_owned()),
-        ["openapi", "v2"] => Route::OpenApiV2,
-        ["openapi", "v3"] => Route::OpenApi,
-        ["openapi", "v3", rest @ ..] => Route::OpenApiDocument(rest.join("/")),
+        ["openapi", "v2"] if one_name => Route::OpenApiV2,
+        ["openapi", "v3"] if one_name => Route::OpenApi,
+        ["openapi", "v3", rest @ ..] => Route::OpenApiDocument(if one_name { rest.join("/") } else { String::new() }),
         ["api", version, "watch", rest @ ..] if is_served("", version) => return (place("", version, rest), true),
         ["api", version, rest @ ..] if is_served("", version) => place("", version, rest),
         ["apis", group, version, "watch", rest @ ..] if is_served(group, version) => return (place(group, version, rest), true),
         ["apis", group, version, rest @ ..] if is_served(group, version) => place(group, version, rest),
+        // Whoever serves the group says that it has no such version.
+        ["api", _, ..] => Route::NoResource,
+        ["apis", group, _, ..] if Kind::all().any(|it| it.group() == *group) => Route::NoResource,
         _ => Route::Nothing,
     };
     (route, false)

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use sha2::Digest;
 
+use super::super::failure::{Failure, Result};
 use super::super::negotiate;
 use super::super::openapi::Document;
 use super::super::token::ISSUER;
@@ -47,10 +48,21 @@ pub fn openapi(asked: &Asked, document: &Document, content_type: &'static str) -
     tagged(asked, content_type, tag, document.bytes.clone(), forever)
 }
 
+/// A document that there is in one form only.
+///
+/// # Errors
+/// `NotAcceptable`.
+pub fn only(asked: &Asked, content_type: &'static str, text: String) -> Result<Answer> {
+    if asked.accept.is_empty() || negotiate::takes(&asked.accept, content_type) {
+        return Ok(Answer::Bytes { code: StatusCode::OK, content_type, bytes: text.into() });
+    }
+    Err(Failure::not_acceptable(format!("406: Not Acceptable\n\nAvailable representations: {content_type}")))
+}
+
 /// Who issues tokens, for those who check them.
-pub fn issuer() -> String {
+pub fn issuer(host: &str) -> String {
     json!({
-        "issuer": ISSUER, "jwks_uri": format!("{ISSUER}/openid/v1/jwks"), "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "issuer": ISSUER, "jwks_uri": format!("https://{host}/openid/v1/jwks"), "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
     })
     .to_string()

@@ -39,7 +39,10 @@ pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper
         ("token", _) => token(world, asked, place, shaper),
         ("binding", _) => bind(world, asked, place, shaper),
         ("eviction", _) => evict(world, asked, place, shaper),
-        (name, _) => Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified()))),
+        (name, _) => {
+            world.get(place.kind, &place.namespace, place.name.as_deref().unwrap_or_default())?;
+            Err(Failure::not_implemented(&format!("{}/{name}", place.kind.qualified())))
+        }
     }
 }
 

@@ -469,3 +469,23 @@ fn a_size_is_read_in_protobuf() {
     let (code, _, text) = trial.send("PUT", path, "application/json", "application/vnd.kubernetes.protobuf", body);
     assert!(code == 200 && text.contains(r#""replicas":3"#), "{text}");
 }
+
+#[test]
+fn paths_that_lead_nowhere_are_told_apart_by_who_would_serve_them() {
+    let trial = Trial::new();
+    let answer = |path: &str| {
+        let (code, head, text) = trial.send("GET", path, "application/json", "", "");
+        (code, head["content-type"].to_str().unwrap_or_default().starts_with("application/json"), text)
+    };
+    for path in ["/apis/apps/v2", "/apis/apps/v1beta1/deployments", "/api/v2/pods", "/api//v1"] {
+        let (code, is_status, text) = answer(path);
+        assert!(code == 404 && is_status && text.contains("the server could not find the requested resource"), "{path}: {text}");
+    }
+    for path in ["/apis/nope/v1", "//api/v1", "/healthz/", "/metrics/", "/nope"] {
+        assert_eq!(answer(path), (404, false, "404 page not found\n".to_owned()), "{path}");
+    }
+    assert_eq!(answer("/openapi/v3/nope").2, "");
+    let (code, _, text) = answer("/openid/v1/jwks");
+    assert!(code == 406 && text.contains("Available representations: application/jwk-set+json"), "{text}");
+    assert_eq!(trial.bad("GET", "/api/v1/namespaces/default/pods/none/exec?command=ls", Value::Null), (404, r#"pods "none" not found"#.to_owned()));
+}

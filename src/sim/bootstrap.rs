@@ -22,7 +22,7 @@ const ADDRESS: &str = "10.96.0.1";
 pub fn lay(world: &mut World) {
     let server = Caller::component("kube-apiserver");
     for name in NAMESPACES {
-        let namespace = json!({ "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } }, "spec": { "finalizers": ["kubernetes"] } });
+        let namespace = json!({ "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } } });
         world.create(Kind::NAMESPACES, namespace, &server).expect("an empty store takes a namespace");
     }
     access::lay(world);

@@ -143,7 +143,12 @@ fn collect(world: &mut World, kind: Kind, object: &Value) -> Result<()> {
         let alive = owners(object).iter().zip(&states).filter(|(_, state)| **state == Owner::Alive).map(|(owner, _)| owner.clone()).collect();
         return keep_owners(world, kind, object, alive);
     }
-    let propagation = if (states.contains(&Owner::Waiting) && !dependents(world, object).is_empty()) || has_finalizer(object, FOREGROUND) {
+    let dependents = if states.contains(&Owner::Waiting) { dependents(world, object) } else { Vec::new() };
+    if dependents.iter().any(|(_, it)| deleting(it) && has_finalizer(it, FOREGROUND)) {
+        // It may wait for an owner that waits for it: such a circle is opened here.
+        unblock_owners(world, kind, object)?;
+    }
+    let propagation = if !dependents.is_empty() || has_finalizer(object, FOREGROUND) {
         Propagation::Foreground
     } else if has_finalizer(object, ORPHAN) {
         Propagation::Orphan
@@ -155,6 +160,15 @@ fn collect(world: &mut World, kind: Kind, object: &Value) -> Result<()> {
         Err(failure) if !failure.is_not_found() => Err(failure),
         _ => Ok(()),
     }
+}
+
+/// Its owners do not wait for it any more.
+fn unblock_owners(world: &mut World, kind: Kind, object: &Value) -> Result<()> {
+    let mut left = owners(object).to_vec();
+    for owner in left.iter_mut().filter(|owner| owner["blockOwnerDeletion"] == true) {
+        owner["blockOwnerDeletion"] = false.into();
+    }
+    if left == owners(object) { Ok(()) } else { keep_owners(world, kind, object, left) }
 }
 
 fn keep_owners(world: &mut World, kind: Kind, object: &Value, left: Vec<Value>) -> Result<()> {

@@ -41,6 +41,21 @@ fn orphaned_replica_sets_are_adopted_again_and_the_revision_goes_on() {
 }
 
 #[test]
+fn owners_in_a_circle_do_not_wait_for_each_other_for_ever() {
+    let mut play = Play::small();
+    let config = |name: &str| json!({ "metadata": { "name": name, "namespace": "default" } });
+    let uids = ["a", "b", "c"].map(|name| play.create(Kind::CONFIGMAPS, config(name))["metadata"]["uid"].clone());
+    for (name, owner, uid) in [("a", "c", &uids[2]), ("b", "a", &uids[0]), ("c", "b", &uids[1])] {
+        play.edit(Kind::CONFIGMAPS, name, |it| {
+            it["metadata"]["ownerReferences"] = json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": owner, "uid": uid, "blockOwnerDeletion": true }]);
+        });
+    }
+    play.delete(Kind::CONFIGMAPS, "a", &propagate(Propagation::Foreground));
+    play.wait(5.0);
+    assert_eq!(["a", "b", "c"].map(|name| play.find(Kind::CONFIGMAPS, name).is_some()), [false; 3]);
+}
+
+#[test]
 fn in_the_background_the_owner_goes_first_and_in_the_foreground_last() {
     for (propagation, first) in [(Propagation::Background, D), (Propagation::Foreground, PODS)] {
         let mut play = settled(2, "shop/web:1", |_| {});

@@ -457,6 +457,16 @@ fn plain(value: &Value, shaper: Shaper) -> (Bytes, &'static str) {
     negotiate::write(value, shaper.form)
 }
 
+/// What is answered and kept nowhere, whole or its metadata: there is no table of it.
+fn unkept(asked: &Asked, value: Value, shaper: Shaper) -> Result<Answer> {
+    let form = Form { pretty: shaper.form.pretty, ..negotiate::form_without_table(&asked.accept)? };
+    let value = Arc::new(value);
+    Ok(Answer::created(match form.shape {
+        negotiate::Shape::Object => negotiate::write(value.as_ref(), form),
+        _ => Shaper { form, ..shaper }.one(&value, jiff::Timestamp::UNIX_EPOCH)?,
+    }))
+}
+
 /// The `Status` that tells of a success.
 fn success(place: &Place, object: &Arc<Value>) -> Value {
     let mut details = json!({ "name": object["metadata"]["name"], "kind": place.kind.plural(), "uid": object["metadata"]["uid"] });

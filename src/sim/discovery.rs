@@ -122,7 +122,12 @@ fn storage_hash(kind: Kind) -> String {
         "mutatingadmissionpolicies" | "mutatingadmissionpolicybindings" | "customresourcedefinitions" => "v1beta1",
         _ => stored.version(),
     };
-    let digest = sha2::Sha256::digest(format!("{}/{version}/{}", stored.group(), stored.kind()));
+    hash_of(stored.group(), version, stored.kind())
+}
+
+/// Tells clients when objects are stored in another version.
+pub fn hash_of(group: &str, version: &str, kind: &str) -> String {
+    let digest = sha2::Sha256::digest(format!("{group}/{version}/{kind}"));
     base64::encode(&digest[..8])
 }
 

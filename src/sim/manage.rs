@@ -7,6 +7,7 @@ use super::apply::{self, ApplyFailure, Writer};
 use super::custom::Scale;
 use super::failure::{Failure, Result};
 use super::kinds::Kind;
+use super::schema::decode::Strictness;
 use super::strategy;
 use super::world::World;
 use super::yaml;
@@ -83,6 +84,7 @@ impl World {
         }
         let live = old.as_ref().map(|it| self.view(kind, it));
         let mut merged = apply::apply(ty, live.as_deref(), &body, writer, applied.force).map_err(failure)?;
+        self.note_duplicates(applied.body, caller)?;
         // Where there is nothing yet, the version only has to be one.
         let version = body["metadata"]["resourceVersion"].as_str().unwrap_or_default();
         if !version.is_empty() && version.parse::<u64>().is_err() {
@@ -122,6 +124,20 @@ impl World {
                 self.make(kind, merged, caller, Entries::Decided)
             }
         }
+    }
+
+    /// What is applied twice in one map is an error to who is strict, and a warning to others.
+    fn note_duplicates(&mut self, body: &[u8], caller: &Caller) -> Result<()> {
+        if caller.strictness == Strictness::Ignore {
+            return Ok(());
+        }
+        let twice = yaml::duplicates(body);
+        if caller.strictness == Strictness::Strict && !twice.is_empty() {
+            let why = format!("error strict decoding YAML: error converting YAML to JSON: {}", yaml::strict_error(&twice));
+            return Err(Failure::bad_request(why));
+        }
+        self.warnings.extend(twice);
+        Ok(())
     }
 
     /// A workload seen through its `scale`.

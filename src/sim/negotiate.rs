@@ -75,6 +75,19 @@ fn sorted(accept: &str) -> Vec<Media<'_>> {
 /// # Errors
 /// `NotAcceptable`. Protobuf is not served: a client that takes nothing else is told so.
 pub fn form(accept: &str) -> Result<Form> {
+    choose(accept, true)
+}
+
+/// The form of what has no table.
+///
+/// # Errors
+/// `NotAcceptable`.
+pub fn form_without_table(accept: &str) -> Result<Form> {
+    const TAKEN: &str = "only the following media types are accepted: application/json, application/yaml, application/vnd.kubernetes.protobuf";
+    choose(accept, false).map_err(|_| Failure::not_acceptable(TAKEN))
+}
+
+fn choose(accept: &str, tables: bool) -> Result<Form> {
     for media in sorted(accept) {
         if !media.is_json() && !media.is_yaml() {
             continue;
@@ -82,8 +95,8 @@ pub fn form(accept: &str) -> Result<Form> {
         let (group, version) = (media.get("g"), media.get("v"));
         let shape = match (media.get("as"), group, version) {
             (None, ..) => Shape::Object,
-            (Some("Table"), Some("meta.k8s.io"), Some("v1")) => Shape::Table("v1"),
-            (Some("Table"), Some("meta.k8s.io"), Some("v1beta1")) => Shape::Table("v1beta1"),
+            (Some("Table"), Some("meta.k8s.io"), Some("v1")) if tables => Shape::Table("v1"),
+            (Some("Table"), Some("meta.k8s.io"), Some("v1beta1")) if tables => Shape::Table("v1beta1"),
             (Some("PartialObjectMetadata"), Some("meta.k8s.io"), Some("v1")) => Shape::Metadata,
             (Some("PartialObjectMetadataList"), Some("meta.k8s.io"), Some("v1")) => Shape::MetadataList,
             _ => continue,

@@ -12,7 +12,7 @@ use super::super::schema::{self, decode};
 use super::super::shape::Shaper;
 use super::super::token::{self, Bound, Claims, Holder};
 use super::super::world::{Sim, World};
-use super::{Answer, Asked, plain, write};
+use super::{Answer, Asked, plain, unkept, write};
 use crate::sim::json::{Value, json};
 
 pub fn answer(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
@@ -197,7 +197,7 @@ fn token(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
     request["metadata"] =
         json!({ "name": name, "namespace": place.namespace, "uid": world.uid(), "creationTimestamp": world.stamp(), "managedFields": [entry] });
     request["status"] = json!({ "token": token::issue(world, claims, caller.dry_run), "expirationTimestamp": ends });
-    Ok(Answer::created(plain(&request, shaper)))
+    unkept(asked, request, shaper)
 }
 
 /// What a token is bound to: an object, and the node of a pod.

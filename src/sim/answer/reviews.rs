@@ -10,7 +10,7 @@ use super::super::route::Place;
 use super::super::shape::Shaper;
 use super::super::token;
 use super::super::world::World;
-use super::{Answer, Asked, authorize, plain, write};
+use super::{Answer, Asked, authorize, unkept, write};
 use crate::sim::json::{Value, json};
 
 pub fn is_review(kind: Kind) -> bool {
@@ -69,7 +69,7 @@ pub fn answer(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -
     if place.kind == Kind::SELFSUBJECTREVIEWS {
         review["metadata"]["creationTimestamp"] = Value::from(world.stamp());
     }
-    Ok(Answer::created(plain(&review, shaper)))
+    unkept(asked, review, shaper)
 }
 
 /// All that somebody may do in a namespace.

@@ -117,8 +117,17 @@ pub fn object(world: &mut World, asked: &Asked, place: &Place, strictness: Stric
         }
         (None, Some(_)) => {
             let bytes = document(asked, kind.kind())?;
-            let decoded = decode::body(kind.group(), kind.version(), kind.kind(), &bytes, strictness).map_err(Failure::bad_request)?;
-            world.warnings.extend(decoded.strict);
+            let twice = if media(asked) == "application/yaml" && strictness != Strictness::Ignore { yaml::duplicates(&asked.body) } else { Vec::new() };
+            // Who is strict hears of everything at once.
+            let gentle = if twice.is_empty() { strictness } else { Strictness::Warn };
+            let decoded = decode::body(kind.group(), kind.version(), kind.kind(), &bytes, gentle).map_err(Failure::bad_request)?;
+            if strictness == Strictness::Strict && !twice.is_empty() {
+                let all: Vec<String> = std::iter::once(yaml::strict_error(&twice)).chain(decoded.strict).collect();
+                let (name, version) = (kind.kind(), kind.version());
+                let why = decode::strict_error(&all);
+                return Err(Failure::bad_request(format!("{name} in version {version:?} cannot be handled as a {name}: {why}")));
+            }
+            world.warnings.extend(twice.into_iter().chain(decoded.strict));
             decoded.object
         }
         (None, None) => {

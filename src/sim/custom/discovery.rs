@@ -1,5 +1,6 @@
 //! How discovery names custom kinds, in both of its forms.
 
+use super::super::discovery::hash_of;
 use super::{Custom, Customs};
 use crate::sim::json::{Value, json};
 
@@ -67,6 +68,8 @@ pub fn resources(customs: &Customs, group: &str, version: &str) -> Vec<Value> {
             "name": kind.plural(), "singularName": custom.singular, "namespaced": kind.namespaced(), "kind": kind.kind(), "verbs": custom.verbs(),
         });
         name(custom, &mut resource);
+        let stored = customs.storage(kind).map_or(kind, |it| it.kind);
+        resource["storageVersionHash"] = hash_of(stored.group(), stored.version(), stored.kind()).into();
         resources.push(resource);
         for (part, shown) in parts(custom) {
             let mut resource = json!({

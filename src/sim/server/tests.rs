@@ -489,3 +489,39 @@ fn paths_that_lead_nowhere_are_told_apart_by_who_would_serve_them() {
     assert!(code == 406 && text.contains("Available representations: application/jwk-set+json"), "{text}");
     assert_eq!(trial.bad("GET", "/api/v1/namespaces/default/pods/none/exec?command=ls", Value::Null), (404, r#"pods "none" not found"#.to_owned()));
 }
+
+#[test]
+fn a_review_has_no_table() {
+    let trial = Trial::new();
+    let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let send = |accept: &str| {
+        let body = r#"{"spec":{"nonResourceAttributes":{"path":"/","verb":"get"}}}"#;
+        let (code, _, text) = trial.send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", accept, "application/json", body);
+        (code, text)
+    };
+    assert_eq!(send(table).0, 406);
+    assert!(send(&format!("{table},application/json")).1.contains(r#""allowed":true"#));
+    assert!(send("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io").1.contains(r#""kind":"PartialObjectMetadata""#));
+}
+
+#[test]
+fn what_yaml_has_twice_is_an_error_to_who_is_strict_and_a_warning_to_others() {
+    let trial = Trial::new();
+    let body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\ndata:\n  a: \"1\"\n  a: \"2\"\n  b: \"3\"\n  b: \"4\"\n";
+    let path = "/api/v1/namespaces/default/configmaps";
+    let twice = r#"line 7: key \"a\" already set in map\n  line 9: key \"b\" already set in map"#;
+    for (method, path, media) in
+        [("POST", path.to_owned(), "application/yaml"), ("PATCH", format!("{path}/one?fieldManager=x"), "application/apply-patch+yaml")]
+    {
+        let send = |validation: &str| {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            trial.send(method, &format!("{path}{sign}dryRun=All&fieldValidation={validation}"), "application/json", media, body)
+        };
+        let (code, _, text) = send("Strict");
+        assert!(code == 400 && text.contains(twice), "{text}");
+        let (code, head, text) = send("Warn");
+        assert!(code == 201 && text.contains(r#"{"a":"2","b":"4"}"#), "{text}");
+        assert_eq!(head.get_all("warning").iter().count(), 2);
+        assert_eq!(send("Ignore").1.get_all("warning").iter().count(), 0);
+    }
+}

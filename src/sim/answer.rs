@@ -2,6 +2,7 @@
 //!
 //! Not here: what writes mean (`api`), and how a request's bytes come and go (`server`).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -21,7 +22,7 @@ use super::list::{self, ListOptions, parse_version};
 use super::metrics;
 use super::negotiate::{self, Form};
 use super::openapi;
-use super::route::{Place, Query, Route, route};
+use super::route::{Place, Query, Route, decode, route};
 use super::shape::{Include, Shaper};
 use super::token;
 use super::watch::Watch;
@@ -69,6 +70,8 @@ pub struct Asked {
 pub struct Impersonated {
     pub user: String,
     pub groups: Vec<String>,
+    pub uid: String,
+    pub extra: BTreeMap<String, Vec<String>>,
 }
 
 impl Asked {
@@ -93,6 +96,8 @@ impl Asked {
             impersonated: Impersonated {
                 user: header(header::HeaderName::from_static("impersonate-user")),
                 groups: head.headers.get_all("impersonate-group").iter().filter_map(|it| it.to_str().ok()).map(str::to_owned).collect(),
+                uid: header(header::HeaderName::from_static("impersonate-uid")),
+                extra: extra(&head.headers),
             },
             body,
         }
@@ -109,6 +114,17 @@ impl Asked {
     fn is_read(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
     }
+}
+
+/// What else is said of who a request wants to be: `Impersonate-Extra-scopes: a`, with the key percent-encoded.
+fn extra(headers: &http::HeaderMap) -> BTreeMap<String, Vec<String>> {
+    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in headers {
+        if let (Some(key), Ok(value)) = (name.as_str().strip_prefix("impersonate-extra-"), value.to_str()) {
+            extra.entry(decode(key)).or_default().push(value.to_owned());
+        }
+    }
+    extra
 }
 
 /// The token of an `Authorization` header.

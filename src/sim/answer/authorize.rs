@@ -12,15 +12,19 @@ use crate::sim::json::{Value, json};
 
 /// The verb of a request for objects, as roles name it.
 pub fn verb(asked: &Asked, place: &Place, watched: bool) -> &'static str {
-    match (&asked.method, &place.name) {
+    verb_of(asked, place.name.is_some(), watched)
+}
+
+fn verb_of(asked: &Asked, named: bool, watched: bool) -> &'static str {
+    match (&asked.method, named) {
         (&Method::GET | &Method::HEAD, _) if watched || asked.query.flag("watch") => "watch",
-        (&Method::GET | &Method::HEAD, Some(_)) => "get",
-        (&Method::GET | &Method::HEAD, None) => "list",
+        (&Method::GET | &Method::HEAD, true) => "get",
+        (&Method::GET | &Method::HEAD, false) => "list",
         (&Method::POST, _) => "create",
         (&Method::PUT, _) => "update",
         (&Method::PATCH, _) => "patch",
-        (&Method::DELETE, Some(_)) => "delete",
-        (&Method::DELETE, None) => "deletecollection",
+        (&Method::DELETE, true) => "delete",
+        (&Method::DELETE, false) => "deletecollection",
         _ => "",
     }
 }
@@ -64,6 +68,15 @@ pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Resu
                 None => Err(refused(&identity.user, verb, place.kind.group(), &resource, namespace, name)),
             }
         }
+        Route::NoResource | Route::NoPart { .. } | Route::Nothing if Unserved::of(asked).is_some() => {
+            let Some(unserved) = Unserved::of(asked) else { return Ok(()) };
+            let Unserved { verb, group, resource, namespace, name } = &unserved;
+            let what = What::Resource { group, resource, namespace, name };
+            match access::allows(world, identity, &Wanted { verb, what }) {
+                Some(_) => Ok(()),
+                None => Err(refused(&identity.user, verb, group, resource, namespace, name)),
+            }
+        }
         _ => {
             let verb = asked.method.as_str().to_ascii_lowercase();
             match access::allows(world, identity, &Wanted { verb: &verb, what: What::Path(&asked.path) }) {
@@ -77,6 +90,43 @@ pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Resu
     }
 }
 
+/// A request for objects of which nobody knows whether there are any: it is judged before that is found out.
+struct Unserved {
+    verb: &'static str,
+    group: String,
+    resource: String,
+    namespace: String,
+    name: String,
+}
+
+impl Unserved {
+    /// # Source
+    /// `RequestInfoFactory.NewRequestInfo`.
+    fn of(asked: &Asked) -> Option<Self> {
+        let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
+        let (group, rest) = match parts.as_slice() {
+            ["api", _, rest @ ..] => ("", rest),
+            ["apis", group, _, rest @ ..] => (*group, rest),
+            _ => return None,
+        };
+        let (watched, rest) = match rest {
+            ["watch", rest @ ..] => (true, rest),
+            rest => (false, rest),
+        };
+        let (namespace, rest) = match rest {
+            ["namespaces", namespace, "status" | "finalize", ..] => (*namespace, rest),
+            ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (*namespace, rest),
+            ["namespaces", namespace] => (*namespace, rest),
+            rest => ("", rest),
+        };
+        let plural = rest.first().filter(|it| !it.is_empty())?;
+        let resource = rest.get(2).map_or_else(|| (*plural).to_owned(), |part| format!("{plural}/{part}"));
+        let name = rest.get(1).copied().unwrap_or_default();
+        let verb = verb_of(asked, !name.is_empty(), watched);
+        Some(Self { verb, group: group.to_owned(), resource, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
+
 /// Becomes whom the headers of a request name, if who asks may.
 ///
 /// # Errors
@@ -84,20 +134,25 @@ pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Resu
 pub fn impersonate(world: &World, asked: &mut Asked) -> Result<()> {
     let wanted = &asked.impersonated;
     if wanted.user.is_empty() {
-        if wanted.groups.is_empty() {
+        if wanted.groups.is_empty() && wanted.uid.is_empty() && wanted.extra.is_empty() {
             return Ok(());
         }
-        let groups: Vec<String> = wanted.groups.iter().map(|it| quoted(it)).collect();
-        let shown = format!("&user.DefaultInfo{{Name:\"\", UID:\"\", Groups:[]string{{{}}}, Extra:map[string][]string(nil)}}", groups.join(", "));
+        // As Go shows the type.
+        let list = |texts: &[String]| format!("[]string{{{}}}", texts.iter().map(|it| quoted(it)).collect::<Vec<_>>().join(", "));
+        let groups = if wanted.groups.is_empty() { "[]string(nil)".to_owned() } else { list(&wanted.groups) };
+        let extra: Vec<String> = wanted.extra.iter().map(|(key, values)| format!("{}:{}", quoted(key), list(values))).collect();
+        let extra = if extra.is_empty() { "map[string][]string(nil)".to_owned() } else { format!("map[string][]string{{{}}}", extra.join(", ")) };
+        let shown = format!("&user.DefaultInfo{{Name:\"\", UID:{}, Groups:{groups}, Extra:{extra}}}", quoted(&wanted.uid));
         return Err(Failure::bad_request(format!("requested {shown} without impersonating a user name")));
     }
-    let may = |resource: &str, namespace: &str, name: &str| {
-        let what = What::Resource { group: "", resource, namespace, name };
+    let may_of = |group: &str, resource: &str, namespace: &str, name: &str| {
+        let what = What::Resource { group, resource, namespace, name };
         match access::allows(world, &asked.identity, &Wanted { verb: "impersonate", what }) {
             Some(_) => Ok(()),
-            None => Err(refused(&asked.identity.user, "impersonate", "", resource, namespace, name)),
+            None => Err(refused(&asked.identity.user, "impersonate", group, resource, namespace, name)),
         }
     };
+    let may = |resource: &str, namespace: &str, name: &str| may_of("", resource, namespace, name);
     let account = wanted.user.strip_prefix("system:serviceaccount:").and_then(|it| it.split_once(':'));
     match account {
         Some((namespace, name)) => may("serviceaccounts", namespace, name)?,
@@ -106,12 +161,21 @@ pub fn impersonate(world: &World, asked: &mut Asked) -> Result<()> {
     for group in &wanted.groups {
         may("groups", "", group)?;
     }
+    if !wanted.uid.is_empty() {
+        may_of("authentication.k8s.io", "uids", "", &wanted.uid)?;
+    }
+    for (key, values) in &wanted.extra {
+        for value in values {
+            may_of("authentication.k8s.io", &format!("userextras/{key}"), "", value)?;
+        }
+    }
     let mut groups = wanted.groups.clone();
     if let Some((namespace, _)) = account.filter(|_| groups.is_empty()) {
         groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
     }
     let known: Vec<&str> = groups.iter().map(String::as_str).filter(|it| *it != "system:authenticated").collect();
-    asked.identity = if wanted.user == "system:anonymous" { Identity::anonymous() } else { Identity::authenticated(&wanted.user, &known) };
+    let identity = if wanted.user == "system:anonymous" { Identity::anonymous() } else { Identity::authenticated(&wanted.user, &known) };
+    asked.identity = Identity { uid: wanted.uid.clone(), extra: wanted.extra.clone(), ..identity };
     Ok(())
 }
 

@@ -525,3 +525,30 @@ fn what_yaml_has_twice_is_an_error_to_who_is_strict_and_a_warning_to_others() {
         assert_eq!(send("Ignore").1.get_all("warning").iter().count(), 0);
     }
 }
+
+#[test]
+fn who_a_request_wants_to_be_has_a_uid_and_more_and_may_ask_for_what_is_not_served() {
+    let trial = Trial::new();
+    let send = |path: &str, headers: &[(&str, &str)]| {
+        let mut request = http::Request::builder().method("POST").uri(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        trial.runtime.block_on(async {
+            let request = request.body(http_body_util::Full::new(bytes::Bytes::from("{}"))).expect("a request");
+            let response = tower::ServiceExt::oneshot(trial.sim.service(), request).await.expect("never fails");
+            let (head, body) = response.into_parts();
+            let bytes = http_body_util::BodyExt::collect(body).await.expect("never fails").to_bytes();
+            (head.status.as_u16(), serde_json::from_slice::<Value>(&bytes).expect("JSON"))
+        })
+    };
+    let reviews = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+    let jane = [("impersonate-user", "jane"), ("impersonate-uid", "u1"), ("impersonate-extra-x%2fy", "b")];
+    let (_, review) = send(reviews, &jane);
+    let info = json!({ "username": "jane", "uid": "u1", "groups": ["system:authenticated"], "extra": { "x/y": ["b"] } });
+    assert_eq!(review["status"]["userInfo"], info);
+    let (code, refusal) = send(reviews, &jane[1..]);
+    assert_eq!((code, refusal["message"].as_str().is_some_and(|it| it.ends_with("without impersonating a user name"))), (400, true));
+    assert_eq!(send("/apis/authentication.k8s.io/v1alpha1/selfsubjectreviews", &jane).0, 404, "everybody may ask who they are");
+    assert_eq!(send("/apis/apps/v9/deployments", &jane).0, 403);
+}

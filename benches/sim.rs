@@ -9,8 +9,8 @@
 //! | a rollout of 10 pods with 1,000 watchers of the namespace, each told everything | | 25 ms |
 //! | memory for each of 20,000 pods with its events and the log of changes | 6 KiB | 13.7 KiB |
 //!
-//! Measured on 2026-11-25 on two cores of an AMD EPYC that others used too (load 1 to 2), in a release build with the allocator that the program has; the
-//! targets are not met yet.
+//! Measured on 2026-11-25 on two cores of an AMD EPYC that others used too (load 1 to 2), in a release build with the allocator that the program has, then
+//! still with huge pages; the targets are not met yet.
 //!
 //! Where the rest goes: half of a rollback's time is making the shop, some six hundred writes of 18 microseconds each, and a third is the session's side: reading
 //! lists and following the rollout. A write is spread out: a fifth is keeping once what objects have in common, a sixth the managed fields, a tenth looking up members, mostly of

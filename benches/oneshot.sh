@@ -2,7 +2,7 @@
 # What a look or a change costs, beside kubectl, in one run on the same API server: wall time, CPU, peak memory, bytes on the wire.
 #
 #   benches/oneshot.sh              with $KUBECONFIG, the kubectl on the path and target/release/rollsh
-#   KUBECTL=... ROLLSH=...          other programs
+#   KUBECTL=... ROLLSH=...          other programs, above all target/dist/rollsh (cargo build --profile dist), which is what is handed out
 #   TARGET=namespace/deployment     what to look at; otherwise the first Deployment that has two revisions
 #   RUNS=11                         runs of each command; the table shows medians
 #   CHECK=1                         exit code 1 where a target is missed

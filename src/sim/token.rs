@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::failure::quoted;
 use super::identity::Identity;
 use super::json::{Value, json};
 use super::kinds::Kind;
@@ -145,7 +146,7 @@ impl Claims {
             world.find(kind, namespace, name).map(|it| it["metadata"]["uid"].as_str().unwrap_or_default().to_owned())
         };
         match uid(Kind::SERVICEACCOUNTS, &self.account) {
-            None => return Err(format!("serviceaccounts {:?} not found", self.account)),
+            None => return Err(format!("serviceaccounts {} not found", quoted(&self.account))),
             Some(uid) if uid != self.account_uid => return Err(format!("service account UID ({uid}) does not match claim ({})", self.account_uid)),
             Some(_) => {}
         }
@@ -235,7 +236,7 @@ pub fn authenticate(world: &World, token: &str, audiences: &[String]) -> Result<
 
 /// `["a" "b"]`.
 fn listed(texts: &[String]) -> String {
-    let quoted: Vec<String> = texts.iter().map(|it| format!("{it:?}")).collect();
+    let quoted: Vec<String> = texts.iter().map(|it| quoted(it)).collect();
     format!("[{}]", quoted.join(" "))
 }
 

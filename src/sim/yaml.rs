@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Options, Spanned};
 
+use super::failure::quoted;
 use super::schema::parse::MAX_DEPTH;
 use crate::sim::json::Value;
 
@@ -92,7 +93,7 @@ impl<'de> Visitor<'de> for Search<'_> {
         while let Some(key) = members.next_key::<Spanned<String>>()? {
             let line = key.referenced.line();
             if !seen.insert(key.value.clone()) {
-                self.0.push(format!("line {line}: key {:?} already set in map", key.value));
+                self.0.push(format!("line {line}: key {} already set in map", quoted(&key.value)));
             }
             members.next_value_seed(Search(self.0))?;
         }

@@ -52,57 +52,54 @@ pub fn check(world: &World, asked: &Asked, route: &Route, watched: bool) -> Resu
     if identity.is_administrator() {
         return Ok(());
     }
-    match route {
-        Route::Place(place) => {
-            let verb = verb(asked, place, watched);
-            let plural = place.kind.plural();
-            let resource = place.subresource.map_or_else(|| plural.to_owned(), |part| format!("{plural}/{}", part.name));
-            // A namespace stands in itself.
-            let own = if plural == "namespaces" { place.name.as_deref().unwrap_or_default() } else { "" };
-            let namespace = if own.is_empty() { place.namespace.as_str() } else { own };
-            let chosen = || asked.query.text("fieldSelector").and_then(chosen_name);
-            let name = place.name.as_deref().or_else(chosen).unwrap_or_default();
-            let what = What::Resource { group: place.kind.group(), resource: &resource, namespace, name };
-            match access::allows(world, identity, &Wanted { verb, what }) {
-                Some(_) => Ok(()),
-                None => Err(refused(&identity.user, verb, place.kind.group(), &resource, namespace, name)),
-            }
-        }
-        Route::NoResource | Route::NoPart { .. } | Route::Nothing if Unserved::of(asked).is_some() => {
-            let Some(unserved) = Unserved::of(asked) else { return Ok(()) };
-            let Unserved { verb, group, resource, namespace, name } = &unserved;
-            let what = What::Resource { group, resource, namespace, name };
-            match access::allows(world, identity, &Wanted { verb, what }) {
-                Some(_) => Ok(()),
-                None => Err(refused(&identity.user, verb, group, resource, namespace, name)),
-            }
-        }
-        _ => {
-            let verb = asked.method.as_str().to_ascii_lowercase();
-            match access::allows(world, identity, &Wanted { verb: &verb, what: What::Path(&asked.path) }) {
-                Some(_) => Ok(()),
-                None => {
-                    let message = format!("forbidden: User {} cannot {verb} path {}", quoted(&identity.user), quoted(&asked.path));
-                    Err(Failure::new(403, "Forbidden", message).detail("kind", ""))
-                }
-            }
+    let objects = match route {
+        Route::Place(place) => Some(Objects::at(asked, place, watched)),
+        Route::NoResource | Route::NoPart { .. } | Route::Nothing => Objects::unserved(asked),
+        _ => None,
+    };
+    if let Some(Objects { verb, group, resource, namespace, name }) = &objects {
+        let what = What::Resource { group, resource, namespace, name };
+        return match access::allows(world, identity, &Wanted { verb, what }) {
+            Some(_) => Ok(()),
+            None => Err(refused(&identity.user, verb, group, resource, namespace, name)),
+        };
+    }
+    let verb = asked.method.as_str().to_ascii_lowercase();
+    match access::allows(world, identity, &Wanted { verb: &verb, what: What::Path(&asked.path) }) {
+        Some(_) => Ok(()),
+        None => {
+            let message = format!("forbidden: User {} cannot {verb} path {}", quoted(&identity.user), quoted(&asked.path));
+            Err(Failure::new(403, "Forbidden", message).detail("kind", ""))
         }
     }
 }
 
-/// A request for objects of which nobody knows whether there are any: it is judged before that is found out.
-struct Unserved {
+/// What a request for objects is judged by.
+struct Objects<'a> {
     verb: &'static str,
-    group: String,
+    group: &'a str,
     resource: String,
-    namespace: String,
-    name: String,
+    namespace: &'a str,
+    name: &'a str,
 }
 
-impl Unserved {
+impl<'a> Objects<'a> {
+    fn at(asked: &'a Asked, place: &'a Place, watched: bool) -> Self {
+        let plural = place.kind.plural();
+        let resource = place.subresource.map_or_else(|| plural.to_owned(), |part| format!("{plural}/{}", part.name));
+        // A namespace stands in itself.
+        let own = if plural == "namespaces" { place.name.as_deref().unwrap_or_default() } else { "" };
+        let namespace = if own.is_empty() { place.namespace.as_str() } else { own };
+        let chosen = || asked.query.text("fieldSelector").and_then(chosen_name);
+        let name = place.name.as_deref().or_else(chosen).unwrap_or_default();
+        Self { verb: verb(asked, place, watched), group: place.kind.group(), resource, namespace, name }
+    }
+
+    /// Objects of which nobody knows whether there are any: that is found out later.
+    ///
     /// # Source
     /// `RequestInfoFactory.NewRequestInfo`.
-    fn of(asked: &Asked) -> Option<Self> {
+    fn unserved(asked: &'a Asked) -> Option<Self> {
         let parts: Vec<&str> = asked.path.trim_matches('/').split('/').collect();
         let (group, rest) = match parts.as_slice() {
             ["api", _, rest @ ..] => ("", rest),
@@ -122,8 +119,7 @@ impl Unserved {
         let plural = rest.first().filter(|it| !it.is_empty())?;
         let resource = rest.get(2).map_or_else(|| (*plural).to_owned(), |part| format!("{plural}/{part}"));
         let name = rest.get(1).copied().unwrap_or_default();
-        let verb = verb_of(asked, !name.is_empty(), watched);
-        Some(Self { verb, group: group.to_owned(), resource, namespace: namespace.to_owned(), name: name.to_owned() })
+        Some(Self { verb: verb_of(asked, !name.is_empty(), watched), group, resource, namespace, name })
     }
 }
 

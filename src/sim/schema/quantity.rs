@@ -124,6 +124,11 @@ impl Quantity {
         if scale >= NANO { value.saturating_mul(power) } else { value / power }
     }
 
+    /// The number, near enough to compare two of them.
+    pub fn approximate(&self) -> f64 {
+        self.nano() as f64 / 1e9
+    }
+
     /// A number of billionths.
     pub fn of_nano(value: i128, format: Format) -> Self {
         Self { amount: Amount::Large { value, scale: -NANO }, text: None, format }

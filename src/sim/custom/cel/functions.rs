@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Value;
 use crate::sim::custom::{format, schema};
-use crate::sim::schema::quantity;
+use crate::sim::schema::quantity::{self, Quantity};
 
 /// All functions that are known, those of a library with its name before a dot.
 pub const NAMES: [&str; 79] = [
@@ -309,29 +309,7 @@ fn of_text(name: &str, text: &str, rest: &[Value]) -> Result<Value, String> {
 
 /// A quantity as a number.
 fn amount(text: &str) -> Result<f64, String> {
-    let canonical = quantity::canonical(text)?;
-    let end = canonical.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '-' | '+')).unwrap_or(canonical.len());
-    let number: f64 = canonical[..end].parse().map_err(|_| format!("unable to parse quantity {text}"))?;
-    let factor = match &canonical[end..] {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        "Pi" => 1_125_899_906_842_624.0,
-        "Ei" => 1_152_921_504_606_846_976.0,
-        exponent => 10f64.powi(exponent.trim_start_matches(['e', 'E']).parse().map_err(|_| format!("unable to parse quantity {text}"))?),
-    };
-    Ok(number * factor)
+    Ok(Quantity::parse(text)?.approximate())
 }
 
 fn amounts(left: &str, right: &str) -> Result<Ordering, String> {

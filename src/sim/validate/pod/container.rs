@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::FieldError;
 use super::{Errors, entries, items, names, security, text};
 use crate::sim::json::Value;
+use crate::sim::schema::quantity::Quantity;
 
 pub fn containers(errors: &mut Errors, field: &str, spec: &Value, volumes: &BTreeSet<&str>) {
     let list = items(&spec["containers"]);
@@ -332,28 +333,5 @@ fn shown(quantity: &Value) -> String {
 
 /// What a quantity amounts to, near enough to compare two of them.
 pub fn amount_of(quantity: &Value) -> f64 {
-    let text = shown(quantity);
-    let end = text.find(|c: char| c.is_ascii_alphabetic() && c != 'e' && c != 'E').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let unit = match suffix {
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "Ki" => 1024.0,
-        "Mi" => 1_048_576.0,
-        "Gi" => 1_073_741_824.0,
-        "Ti" => 1_099_511_627_776.0,
-        "Pi" => 1_125_899_906_842_624.0,
-        _ => 1.0,
-    };
-    // `1E` and `1Ei` begin like an exponent.
-    match number.strip_suffix(['E', 'e']) {
-        Some(number) => number.parse::<f64>().unwrap_or(0.0) * 1e18,
-        None => number.parse::<f64>().unwrap_or(0.0) * unit,
-    }
+    Quantity::parse(&shown(quantity)).map_or(0.0, |it| it.approximate())
 }

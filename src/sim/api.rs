@@ -339,11 +339,13 @@ impl World {
         let (given, present) = (text(&object, "uid"), text(&old, "uid"));
         if !given.is_empty() && given != present {
             let key = super::store::key(namespace, name);
+            // A trial does not reach the store, which is what adds the prefix.
+            let prefix = if caller.dry_run { "" } else { "/registry" };
             return Err(Failure::conflict(
                 kind,
                 name,
                 &format!(
-                    "StorageError: invalid object, Code: 4, Key: /registry/{}/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {present}",
+                    "StorageError: invalid object, Code: 4, Key: {prefix}/{}/{key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {given}, UID in object meta: {present}",
                     kind.plural()
                 ),
             ));

@@ -149,6 +149,11 @@ fn daemon_set(spec: &mut Value) {
         fill(&mut strategy["rollingUpdate"], "maxUnavailable", 1);
         fill(&mut strategy["rollingUpdate"], "maxSurge", 0);
     }
+    if strategy["rollingUpdate"].is_object() {
+        // The server's own type has no pointers here, so that what is left out is a zero.
+        fill(&mut strategy["rollingUpdate"], "maxUnavailable", 0);
+        fill(&mut strategy["rollingUpdate"], "maxSurge", 0);
+    }
     fill(spec, "revisionHistoryLimit", 10);
 }
 

@@ -54,6 +54,14 @@ impl Likeness {
             if statuses.iter().any(waits) {
                 let mut pod = value.clone();
                 pod["status"]["containerStatuses"] = Value::Null;
+                if statuses.len() > 1 {
+                    // The fake kubelet of the real cluster calls a pod running before all of its containers were.
+                    pod["status"]["phase"] = "Pending".into();
+                    let entries = pod["metadata"]["managedFields"].as_array_mut();
+                    for status in entries.into_iter().flatten().filter_map(|it| it["fieldsV1"]["f:status"].as_object_mut()) {
+                        status.remove("f:phase");
+                    }
+                }
                 return self.of(&pod);
             }
         }
@@ -66,6 +74,13 @@ impl Likeness {
             set["status"]["observedGeneration"] = "<generation>".into();
             set["metadata"]["generation"] = "<generation>".into();
             return self.of(&set);
+        }
+        if value["type"] == "Progressing" && matches!(value["reason"].as_str(), Some("NewReplicaSetCreated" | "ReplicaSetUpdated")) {
+            // Whether the controller looks at a new ReplicaSet before or after its first pods is a race that it runs on the real cluster.
+            let mut condition = value.clone();
+            condition["reason"] = "<progress>".into();
+            condition["message"] = "<progress>".into();
+            return self.of(&condition);
         }
         let is_edited_pod = value["spec"]["containers"].is_array() && value["metadata"]["generation"] != 1;
         match value {

@@ -1,5 +1,6 @@
 //! The entries of `managedFields`: reading, writing, and what updates and applies do to them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -11,8 +12,8 @@ use crate::sim::fields::Set;
 use crate::sim::json::{Value, json, literal};
 use crate::sim::schema::Type;
 
-/// What tells entries apart: applies of one manager are one entry whatever their version. Conflicts name owners in this order.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What tells entries apart: applies of one manager are one entry whatever their version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Owner {
     manager: String,
     updates: bool,
@@ -38,6 +39,25 @@ impl Owner {
             && has("subresource", &self.subresource)
             && has("operation", if self.updates { "Update" } else { "Apply" })
             && (!self.updates || has("apiVersion", &self.api_version))
+    }
+}
+
+/// As the server sorts them by their JSON, `{"manager":"a","operation":"Update","apiVersion":"v1","subresource":"scale"}`: conflicts name owners in this order.
+impl Ord for Owner {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let quoted = |left: &str, right: &str| left.bytes().chain([b'"']).cmp(right.bytes().chain([b'"']));
+        quoted(&self.manager, &other.manager)
+            .then(self.updates.cmp(&other.updates))
+            .then_with(|| quoted(&self.api_version, &other.api_version))
+            // A comma comes before the closing brace.
+            .then(self.subresource.is_empty().cmp(&other.subresource.is_empty()))
+            .then_with(|| quoted(&self.subresource, &other.subresource))
+    }
+}
+
+impl PartialOrd for Owner {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

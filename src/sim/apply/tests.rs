@@ -122,6 +122,26 @@ fn appliers_share_fight_for_and_give_up_fields() {
 }
 
 #[test]
+fn conflicts_name_a_managers_subresource_before_the_manager() {
+    let deployment = |replicas: i64, image: &str| {
+        let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "app", "image": image}]}});
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "a"}}, "template": template}})
+    };
+    let ty = of("apps", "v1", "Deployment").unwrap();
+    let by = |subresource, now| writer("kubectl", "apps/v1", subresource, now);
+    let created = updated(ty, None, deployment(1, "web:1"), by("", NOW));
+    let mut scaled = created.clone();
+    scaled["spec"]["replicas"] = 2.into();
+    let scaled = updated(ty, Some(&created), scaled, by("scale", LATER));
+    let conflict = apply(ty, Some(&scaled), &deployment(3, "web:2"), by("", LATER), false).unwrap_err().to_string();
+    let owners: Vec<&str> = conflict.lines().filter(|it| it.contains("conflicts with")).collect();
+    assert_eq!(
+        owners,
+        [r#"Apply failed with 2 conflicts: conflicts with "kubectl" with subresource "scale" using apps/v1:"#, r#"conflicts with "kubectl" using apps/v1:"#]
+    );
+}
+
+#[test]
 fn applying_what_is_there_touches_no_time() {
     let live = applied(None, json!({"x": "1"}), "a", NOW, false).unwrap();
     assert_eq!(applied(Some(&live), json!({"x": "1"}), "a", LATER, false).unwrap(), live);

@@ -2,6 +2,7 @@
 //!
 //! Not here: server-side apply, whose body is YAML, and what the API server does to the object afterwards (defaults, validation, the store).
 
+use super::strategic::{go_print, left_of};
 use super::{PatchFailure, json, merge, strategic};
 use crate::sim::json::Value;
 use crate::sim::schema::decode::{self, Decoded, Strictness, strict_error};
@@ -36,7 +37,7 @@ pub fn request(ty: &'static Type, kind: PatchKind, live: &Value, body: &[u8], st
             let patched = if kind == PatchKind::Json { json(live, patch)? } else { merge(live, patch)? };
             Ok((of_its_kind(live, &patched).and_then(|()| decode::json(ty, &Tree::from(&patched))), patched.to_string()))
         }
-        PatchKind::Strategic => Ok((decode::unstructured(ty, &strategic(ty, live, patch)?), super::strategic::go_print(patch))),
+        PatchKind::Strategic => Ok((decode::unstructured(ty, &strategic(ty, live, patch)?), go_print(&left_of(patch, live)))),
     })
 }
 
@@ -203,6 +204,13 @@ mod tests {
             Err(
                 r#" "" is invalid: patch: Invalid value: "map[spec:map[foo:1 replicas:2]]": strict decoding error: duplicate field "spec.replicas", unknown field "spec.foo""#,
             ),
+        );
+        // What a merge takes from a patch is not shown any more.
+        check(
+            Strategic,
+            r#"{"spec":{"foo":{"bar":{"$patch":"replace","x":1},"none":null}}}"#,
+            Strict,
+            Err(r#" "" is invalid: patch: Invalid value: "map[spec:map[foo:map[]]]": strict decoding error: unknown field "spec.foo""#),
         );
         check(Json, r#"[{"op":"add","path":"/spec/paused","value":true,"what":1}]"#, Warn, Ok(&[r#"json patch unknown field "[0].what""#]));
         check(Json, r#"{"op":"add"}"#, Strict, Err("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"));

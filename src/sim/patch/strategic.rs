@@ -436,6 +436,27 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
+/// What is left of a patch after it was merged: the server changes it in place, and shows that when it refuses the result. What items of lists lose is kept.
+pub(super) fn left_of(patch: &Value, original: &Value) -> Value {
+    let (Value::Object(patch), Value::Object(original)) = (patch, original) else { return patch.clone() };
+    if patch.contains_key(DIRECTIVE) {
+        return Value::Object(
+            patch.iter().filter(|(key, value)| *key != DIRECTIVE || **value != "replace").map(|(key, value)| (key.clone(), value.clone())).collect(),
+        );
+    }
+    let is_merged = |key: &str| patch.contains_key(&*format!("{SET_ELEMENT_ORDER}/{key}"));
+    let left = patch.iter().filter(|(key, _)| *key != RETAIN_KEYS && !key.starts_with(SET_ELEMENT_ORDER) && !is_merged(key)).map(|(key, change)| {
+        let left = match (original.get(key), change) {
+            (Some(present @ Value::Object(_)), Value::Object(_)) => left_of(change, present),
+            (Some(Value::Array(_)), Value::Array(_)) => change.clone(),
+            // A value that is a directive itself is dropped from what is merged, and stays here.
+            (_, change) => without_directives(without_nulls(change.clone())).unwrap_or_else(|| change.clone()),
+        };
+        (key.clone(), left)
+    });
+    Value::Object(left.collect())
+}
+
 fn as_map(value: &Value) -> Result<&Object, PatchFailure> {
     value.as_object().ok_or_else(|| {
         PatchFailure::BadRequest(format!("json: cannot unmarshal {} into Go value of type map[string]interface {{}}", super::operations::go_name(value)))

@@ -5,16 +5,12 @@
 //! # Source
 //! kubernetes 1.36.3 `plugin/pkg/auth/authorizer/rbac/rbac.go`.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use super::api::Caller;
 use super::identity::Identity;
 use super::kinds::Kind;
 use super::world::World;
-use crate::sim::json::{Value, json};
-
-/// The cluster roles of a new cluster that users meet: `cluster-admin`, `admin`, `edit`, `view`, and what everybody may see.
-static ROLES: LazyLock<Vec<Value>> = LazyLock::new(|| serde_json::from_str(include_str!("data/roles.json")).expect("roles.json is a list of roles"));
+use crate::sim::json::Value;
 
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug)]
@@ -33,32 +29,6 @@ pub enum What<'a> {
         name: &'a str,
     },
     Path(&'a str),
-}
-
-/// Lays the roles that every cluster has, and who has them.
-pub fn lay(world: &mut World) {
-    const GROUP: &str = "rbac.authorization.k8s.io";
-    let server = Caller::component("kube-apiserver");
-    for role in ROLES.iter() {
-        world.create(Kind::CLUSTERROLES, role.clone(), &server).expect("an empty store takes a role");
-    }
-    for (role, groups) in [
-        ("cluster-admin", &["system:masters"][..]),
-        ("system:basic-user", &["system:authenticated"]),
-        ("system:discovery", &["system:authenticated"]),
-        ("system:public-info-viewer", &["system:authenticated", "system:unauthenticated"]),
-    ] {
-        let subjects: Vec<Value> = groups.iter().map(|it| json!({ "kind": "Group", "apiGroup": GROUP, "name": it })).collect();
-        let binding = json!({
-            "metadata": {
-                "name": role, "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
-                "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" },
-            },
-            "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": role },
-            "subjects": subjects,
-        });
-        world.create(Kind::CLUSTERROLEBINDINGS, binding, &server).expect("an empty store takes a binding");
-    }
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
@@ -157,6 +127,7 @@ pub fn rules(world: &World, identity: &Identity, namespace: &str) -> Vec<Value> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::json::json;
 
     #[test]
     fn a_rule_permits_what_it_names_and_no_more() {

@@ -31,6 +31,7 @@ mod quota;
 #[cfg(test)]
 mod recording_tests;
 pub mod replicaset;
+mod roles;
 #[cfg(test)]
 mod rolling_tests;
 #[cfg(test)]
@@ -58,10 +59,11 @@ use super::store::{Change, LogEntry};
 use super::world::World;
 use crate::sim::json::Value;
 
+pub use self::namespace::ROOT_CA_TEXT;
 pub use kubelet::logs;
 
 /// What the controllers remember between two syncs.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     pub queue: queue::Queue,
     pub events: Recorder,
@@ -115,6 +117,7 @@ pub enum Controller {
     NamespaceEnd,
     ServiceAccount,
     RootCa,
+    RoleAggregation,
     Scheduler,
     /// What accepts the names of custom kinds, establishes them and empties them; a part of the API server.
     Definition,
@@ -129,7 +132,7 @@ impl Controller {
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
             Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
-            Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa => 10_000,
+            Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa | Self::RoleAggregation => 10_000,
             Self::Scheduler => 5_000,
             Self::Definition => 4_000,
         }
@@ -222,6 +225,7 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
         Kind::CONTROLLERREVISIONS => wake_owners(world, entry, &[(Kind::DAEMONSETS, Controller::DaemonSet)]),
         Kind::PODS => observe_pod(world, entry, gone),
         Kind::NODES => observe_node(world, entry),
+        Kind::CLUSTERROLES => roles::observe(world, entry),
         Kind::NAMESPACES => {
             let key = Key { namespace: String::new(), name: name(object).to_owned() };
             let wanted = if deleting(object) { &[Controller::NamespaceEnd][..] } else { &[Controller::ServiceAccount, Controller::RootCa] };
@@ -377,6 +381,7 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::NamespaceEnd => namespace::sync_end(world, &key),
                 Controller::ServiceAccount => namespace::sync_account(world, &key),
                 Controller::RootCa => namespace::sync_root_ca(world, &key),
+                Controller::RoleAggregation => roles::sync(world, &key),
                 Controller::Scheduler => scheduler::sync(world, &key),
                 Controller::Definition => definition::sync(world, &key),
             };

@@ -177,7 +177,7 @@ fn deprecation(spec: &Value, version: &Value) -> String {
 }
 
 /// All custom kinds of a cluster.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Customs {
     /// The versions of each definition, by its name: `widgets.example.com`.
     definitions: BTreeMap<String, Vec<Arc<Custom>>>,

@@ -29,7 +29,7 @@ const BURST: f64 = 25.0;
 const REFILL_PER_S: f64 = 1.0 / 300.0;
 
 /// What the recorders remember.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Recorder {
     seen: BTreeMap<Mark, Seen>,
     similar: BTreeMap<Mark, Similar>,
@@ -51,7 +51,7 @@ impl Recorder {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Seen {
     /// Its texts are those of the event that was stored.
     name: Text,
@@ -60,14 +60,14 @@ struct Seen {
     at: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Similar {
     /// In order, each once.
     messages: Vec<Text>,
     at: Timestamp,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Ration {
     #[serde(with = "super::state::bits")]
     left: f64,

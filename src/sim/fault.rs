@@ -90,7 +90,7 @@ pub struct Rule {
 }
 
 /// The rules of one cluster.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Faults {
     rules: Vec<Rule>,
 }

@@ -29,7 +29,7 @@ use super::world::World;
 use crate::sim::json::Value;
 
 /// All pods that some kubelet plays.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Kubelets {
     pods: BTreeMap<String, Run>,
     /// The last address given out on each node.
@@ -45,14 +45,14 @@ pub struct Kubelets {
 }
 
 /// A kubelet that does nothing.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Outage {
     since: Timestamp,
     missed: Vec<Step>,
 }
 
 /// A pod that is being played.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Run {
     namespace: String,
     name: String,
@@ -85,7 +85,7 @@ enum Role {
     Main,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Container {
     name: String,
     image: String,

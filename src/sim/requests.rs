@@ -11,13 +11,13 @@ use crate::sim::json::{Value, json};
 const MOST: usize = 10_000;
 
 /// The last requests.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Requests {
     kept: VecDeque<Request>,
     named: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Request {
     at: Timestamp,
     method: String,

@@ -19,7 +19,7 @@ use super::world::World;
 use crate::sim::json::{Text, Value, json};
 
 /// What the scheduler keeps: how full the nodes are, and who waits for room.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Cache {
     #[serde(skip)]
     nodes: BTreeMap<String, Load>,
@@ -32,7 +32,7 @@ pub struct Cache {
 }
 
 /// What a node, as it was read, offers to pods: each pod looks at every node, and nodes hardly ever change.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Offer {
     node: Arc<Value>,
     name: Text,

@@ -74,7 +74,7 @@ fn share(pool: &mut Pool, before: Option<&Value>, object: &mut Value) {
 type Objects = BTreeMap<Text, Arc<Value>>;
 
 /// All objects, and the recent past.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
     version: u64,
     /// The last version of each kind whose change can no longer be read back.

@@ -2,6 +2,7 @@
 //!
 //! Not here: what a write means (`api`) and what is done when something is due (`controllers`).
 
+mod mould;
 mod time;
 
 use std::collections::BTreeMap;
@@ -104,6 +105,29 @@ impl World {
             wakers: BTreeMap::new(),
             lines: Lines::default(),
         }
+    }
+
+    /// Another one, with nobody who watches it, that goes on from here on its own as this one does.
+    fn twin(&self) -> Self {
+        let twin = Self {
+            store: self.store.clone(),
+            controllers: self.controllers.clone(),
+            tokens: self.tokens.clone(),
+            customs: self.customs.clone(),
+            warnings: self.warnings.clone(),
+            requests: self.requests.clone(),
+            served: self.served.clone(),
+            skew: Skew::default(),
+            now: self.now,
+            rng: self.rng.clone(),
+            uids: self.uids.clone(),
+            due: self.due.clone(),
+            queued: self.queued,
+            wakers: BTreeMap::new(),
+            lines: Lines::default(),
+        };
+        twin.skew.set(self.skew.get());
+        twin
     }
 
     /// All that is not in objects, for a file.
@@ -323,12 +347,16 @@ impl Sim {
         if let Some(saved) = &options.saved {
             return Self::woken(saved, &options, clock);
         }
-        let start = present.saturating_sub(fixture::past(&options)).unwrap_or(Timestamp::MIN);
-        let mut world = World::new(options.seed, start);
-        world.controllers.off = !options.controllers;
-        super::bootstrap::lay(&mut world);
-        fixture::play(&mut world, &options, present)?;
-        world.run(present);
+        let make = || {
+            let start = present.saturating_sub(fixture::past(&options)).unwrap_or(Timestamp::MIN);
+            let mut world = World::new(options.seed, start);
+            world.controllers.off = !options.controllers;
+            super::bootstrap::lay(&mut world);
+            fixture::play(&mut world, &options, present)?;
+            world.run(present);
+            Ok(world)
+        };
+        let world = if clock.is_virtual() { mould::cast(&options, present, make)? } else { make()? };
         Ok(Self::of(world, clock))
     }
 

@@ -28,7 +28,7 @@ const PERIOD: SignedDuration = SignedDuration::from_secs(15);
 /// For so long the highest recommendation counts before anything is scaled down.
 const STABLE: SignedDuration = SignedDuration::from_mins(5);
 /// What autoscalers measure, and what they recommended lately.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Load {
     /// By namespace and workload (`Deployment/web`): what each of its pods uses, by resource, in nano units.
     #[serde(with = "crate::sim::state::pairs")]

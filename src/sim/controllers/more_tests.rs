@@ -247,3 +247,24 @@ fn an_autoscaler_follows_the_load_that_is_set() {
     play.wait(330.0);
     assert_eq!(play.status(Kind::DEPLOYMENTS, "web", "replicas"), 1);
 }
+
+#[test]
+fn a_role_that_is_put_together_follows_its_parts() {
+    let mut play = Play::small();
+    let can = |play: &Play, role: &str, resource: &str| {
+        let role = play.get(Kind::CLUSTERROLES, role);
+        list(&role["rules"]).iter().any(|rule| list(&rule["resources"]).iter().any(|it| *it == resource))
+    };
+    assert!(can(&play, "view", "pods/log") && can(&play, "edit", "pods/log") && can(&play, "admin", "rolebindings"));
+    assert!(!can(&play, "view", "secrets") && can(&play, "edit", "secrets"));
+    let part = json!({
+        "metadata": {"name": "cron-viewer", "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
+        "rules": [{"apiGroups": ["stable.example.com"], "resources": ["crontabs"], "verbs": ["get"]}],
+    });
+    play.create(Kind::CLUSTERROLES, part);
+    play.wait(1.0);
+    assert!(can(&play, "view", "crontabs") && can(&play, "edit", "crontabs") && can(&play, "admin", "crontabs"), "edit is made of view, and admin of edit");
+    play.edit(Kind::CLUSTERROLES, "cron-viewer", |role| role["metadata"]["labels"] = json!({}));
+    play.wait(1.0);
+    assert!(!can(&play, "view", "crontabs") && !can(&play, "admin", "crontabs"));
+}

@@ -13,7 +13,7 @@ use crate::sim::world::World;
 type Entry = (Controller, Key);
 
 /// What waits.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Queue {
     #[serde(with = "crate::sim::state::pairs")]
     soon: BTreeMap<Entry, Timestamp>,

@@ -16,7 +16,7 @@ const MOST: usize = 1 << 15;
 const PLACES_PER_SHAPE: usize = 4;
 
 /// The parts that came by, so that the next one that is equal is the same.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Pool {
     /// By hash; texts, lists and objects.
     places: Vec<(u64, Value)>,

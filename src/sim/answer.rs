@@ -400,7 +400,7 @@ fn at_place(sim: &Sim, world: &mut World, asked: &Asked, place: &Place, watched:
     if let Some(custom) = custom.as_ref().filter(|it| it.by_webhook && !it.storage) {
         check_conversion(world, custom, asked)?;
     }
-    let shaper = Shaper { kind: place.kind, custom, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))? };
+    let shaper = Shaper { kind: place.kind, custom, form: asked.form()?, include: Include::parse(asked.query.get("includeObject"))?, scales: false };
     if asked.is_read() {
         controllers::before_read(world, place.kind);
     }

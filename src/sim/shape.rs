@@ -45,19 +45,28 @@ pub struct Shaper {
     pub custom: Option<Arc<Custom>>,
     pub form: Form,
     pub include: Include,
+    /// Whether it is not the objects that are written but their scales.
+    pub scales: bool,
 }
 
 impl Shaper {
     fn view(&self, object: &Arc<Value>) -> Arc<Value> {
+        if self.scales {
+            return Arc::clone(object);
+        }
         self.custom.as_ref().map_or_else(|| views::of(self.kind, object), |it| it.view(object))
     }
 
     fn columns(&self) -> &[Value] {
+        if self.scales {
+            return table::scale_columns();
+        }
         self.custom.as_ref().map_or_else(|| table::columns(self.kind), |it| &it.columns.definitions)
     }
 
     fn cells(&self, object: &Arc<Value>, view: &Value, now: Timestamp) -> Vec<Value> {
         match &self.custom {
+            _ if self.scales => table::scale_cells(view, now),
             Some(custom) => custom.columns.cells(view, now),
             None => table::cells(self.kind, object, now),
         }
@@ -67,7 +76,8 @@ impl Shaper {
     /// `NotAcceptable` for a single object where a list was asked for.
     pub fn one(&self, object: &Arc<Value>, now: Timestamp) -> Result<(Bytes, &'static str)> {
         if self.form.shape == Shape::MetadataList {
-            let message = format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{}.{})", self.package(), self.kind.kind());
+            let name = if self.scales { "autoscaling.Scale".to_owned() } else { format!("{}.{}", self.package(), self.kind.kind()) };
+            let message = format!("you requested PartialObjectMetadataList, but the requested object is not a list (*{name})");
             return Err(Failure::not_acceptable(message));
         }
         let view = self.view(object);

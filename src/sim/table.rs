@@ -21,7 +21,7 @@ mod network;
 mod pod;
 mod workload;
 
-/// The columns of each collection, by its path.
+/// The columns of each collection, by its path, and of `scale`.
 static COLUMNS: LazyLock<BTreeMap<String, Vec<Value>>> = LazyLock::new(|| {
     let mut tables: BTreeMap<String, Vec<Value>> = serde_json::from_str(include_str!("data/tables.json")).expect("tables.json maps paths to columns");
     for column in tables.values_mut().flatten() {
@@ -41,6 +41,16 @@ static PLAIN: LazyLock<Vec<Value>> = LazyLock::new(|| {
         json!({ "name": "Created At", "type": "date", "format": "", "description": "", "priority": 0 }),
     ]
 });
+
+/// The columns of the `scale` of whatever kind.
+pub fn scale_columns() -> &'static [Value] {
+    COLUMNS.get("scale").unwrap_or(&PLAIN)
+}
+
+pub fn scale_cells(object: &Value, now: Timestamp) -> Vec<Value> {
+    let row = Row { object, now };
+    vec![row.name(), row.number("/spec/replicas").into(), row.number("/status/replicas").into(), row.age()]
+}
 
 pub fn columns(kind: Kind) -> &'static [Value] {
     COLUMNS.get(&kind.path()).unwrap_or(&PLAIN)

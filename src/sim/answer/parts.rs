@@ -1,5 +1,7 @@
 //! Requests for a part of an object: its status, its scale, a pod's binding, eviction and log.
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::super::api::{DeleteOptions, Patch, Subresource, patch_failure};
@@ -103,6 +105,7 @@ fn evict(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
 fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Result<Answer> {
     let name = place.name.as_deref().unwrap_or_default();
     let ty = schema::named("io.k8s.api.autoscaling.v1.Scale").ok_or_else(|| Failure::not_implemented("scales"))?;
+    let shaper = Shaper { scales: true, ..shaper };
     let before = |world: &World| world.scale(place.kind, &place.namespace, name);
     let (scale, caller) = match asked.method {
         Method::PUT => {
@@ -120,14 +123,14 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
                 Patch::Strategic(body) => (PatchKind::Strategic, body),
                 Patch::Apply { body, force } => {
                     let written = world.apply_scale(place.kind, &place.namespace, name, body, *force, &caller)?;
-                    return Ok(Answer::ok(plain(&written, shaper)));
+                    return Ok(Answer::ok(shaper.one(&Arc::new(written), world.now())?));
                 }
             };
             let patched = request::request(ty, how, &before(world)?, body, caller.strictness).map_err(patch_failure)?;
             world.warnings.extend(patched.warnings);
             (patched.object, caller)
         }
-        _ => return Ok(Answer::ok(plain(&before(world)?, shaper))),
+        _ => return Ok(Answer::ok(shaper.one(&Arc::new(before(world)?), world.now())?)),
     };
     let given = scale["metadata"]["name"].as_str().unwrap_or_default();
     if given != name {
@@ -139,7 +142,7 @@ fn scale(world: &mut World, asked: &Asked, place: &Place, shaper: Shaper) -> Res
         return Err(Failure::bad_request(why));
     }
     let written = world.write_scale(place.kind, &place.namespace, name, &scale, &caller)?;
-    Ok(Answer::ok(plain(&written, shaper)))
+    Ok(Answer::ok(shaper.one(&Arc::new(written), world.now())?))
 }
 
 fn log(sim: &Sim, world: &World, asked: &Asked, place: &Place) -> Result<Answer> {

@@ -505,6 +505,27 @@ fn a_review_has_no_table() {
 }
 
 #[test]
+fn a_scale_has_a_table_of_its_own() {
+    let trial = Trial::new();
+    let sets = "/apis/apps/v1/namespaces/default/replicasets";
+    let template = json!({ "metadata": { "labels": { "app": "a" } }, "spec": { "containers": [{ "name": "c", "image": "a:1" }] } });
+    let set = json!({ "metadata": { "name": "a" }, "spec": { "replicas": 3, "selector": { "matchLabels": { "app": "a" } }, "template": template } });
+    trial.good("POST", sets, set);
+    let send = |shape: &str| {
+        let accept = format!("application/json;as={shape};v=v1;g=meta.k8s.io");
+        serde_json::from_str::<serde_json::Value>(&trial.send("GET", &format!("{sets}/a/scale"), &accept, "", "").2).expect("JSON")
+    };
+    let table = send("Table");
+    let names: Vec<&str> = table["columnDefinitions"].as_array().expect("columns").iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["Name", "Desired", "Available", "Age"]);
+    let row = &table["rows"][0];
+    assert_eq!((&row["cells"][0], &row["cells"][1], &row["object"]["metadata"]["name"]), (&"a".into(), &3.into(), &"a".into()));
+    assert_eq!(send("PartialObjectMetadata")["metadata"]["name"], "a");
+    let refused = "you requested PartialObjectMetadataList, but the requested object is not a list (*autoscaling.Scale)";
+    assert_eq!(send("PartialObjectMetadataList")["message"], refused);
+}
+
+#[test]
 fn what_yaml_has_twice_is_an_error_to_who_is_strict_and_a_warning_to_others() {
     let trial = Trial::new();
     let body = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\ndata:\n  a: \"1\"\n  a: \"2\"\n  b: \"3\"\n  b: \"4\"\n";

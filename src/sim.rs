@@ -5,6 +5,7 @@
 #![doc = include_str!("sim/scope.md")]
 
 mod access;
+mod address;
 mod admission;
 mod answer;
 pub mod api;

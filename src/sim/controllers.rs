@@ -17,6 +17,7 @@ mod history;
 mod job;
 #[cfg(test)]
 mod life_tests;
+mod mirror;
 #[cfg(test)]
 mod more_tests;
 mod namespace;
@@ -107,6 +108,7 @@ pub enum Controller {
     JobOrphan,
     CronJob,
     Endpoints,
+    Mirror,
     Disruption,
     Autoscaler,
     Quota,
@@ -130,7 +132,7 @@ impl Controller {
             Self::Deployment => 8_000,
             Self::ReplicaSet | Self::ReplicationController => 4_500,
             Self::StatefulSet | Self::DaemonSet | Self::Job | Self::JobOrphan | Self::CronJob => 8_000,
-            Self::Endpoints | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
+            Self::Endpoints | Self::Mirror | Self::Disruption | Self::Autoscaler | Self::Quota | Self::Token | Self::Node | Self::Volume => 10_000,
             Self::Garbage => 12_000,
             Self::NamespaceEnd | Self::ServiceAccount | Self::RootCa | Self::RoleAggregation => 10_000,
             Self::Scheduler => 5_000,
@@ -214,7 +216,11 @@ pub fn observe(world: &mut World, entry: &LogEntry) {
             wake_owners(world, entry, &[(Kind::CRONJOBS, Controller::CronJob)]);
         }
         Kind::CRONJOBS => queue::add(world, Controller::CronJob, &Key::of(object)),
-        Kind::SERVICES => queue::add(world, Controller::Endpoints, &Key::of(object)),
+        Kind::SERVICES => {
+            queue::add(world, Controller::Endpoints, &Key::of(object));
+            mirror::observe(world, entry);
+        }
+        Kind::ENDPOINTS | Kind::ENDPOINTSLICES => endpoints::observe(world, entry),
         Kind::PODDISRUPTIONBUDGETS => queue::add(world, Controller::Disruption, &Key::of(object)),
         Kind::HORIZONTALPODAUTOSCALERS => autoscaler::enqueue(world, &Key::of(object)),
         Kind::PERSISTENTVOLUMECLAIMS if gone => volume::reclaim(world, object),
@@ -371,6 +377,7 @@ pub fn work(world: &mut World, work: Work) {
                 Controller::JobOrphan => job::sync_orphan(world, &key),
                 Controller::CronJob => cronjob::sync(world, &key),
                 Controller::Endpoints => endpoints::sync(world, &key),
+                Controller::Mirror => mirror::sync(world, &key),
                 Controller::Disruption => disruption::sync(world, &key),
                 Controller::Token => token::sync(world, &key),
                 Controller::Quota => quota::sync(world, &key),

@@ -100,6 +100,15 @@ pub fn path_segment(text: &str) -> Vec<String> {
     ["/", "%"].iter().filter(|it| text.contains(**it)).map(|it| format!("may not contain '{it}'")).collect()
 }
 
+/// The names of IPAddresses, which are what they are about.
+pub fn address(text: &str) -> Vec<String> {
+    match text.parse::<std::net::IpAddr>() {
+        Err(_) => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".to_owned()],
+        Ok(address) if address.to_string() != text => vec![format!("must be in canonical form ({:?})", address.to_string())],
+        Ok(_) => Vec::new(),
+    }
+}
+
 fn is_word(text: &str) -> bool {
     let edge = |c: u8| c.is_ascii_alphanumeric();
     framed(text, edge, |c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'), edge)

@@ -92,6 +92,7 @@ fn name_check(kind: Kind) -> names::Check {
     match kind {
         Kind::NAMESPACES | Kind::STATEFULSETS | Kind::SERVICES => names::dns_label,
         Kind::ROLES | Kind::ROLEBINDINGS | Kind::CLUSTERROLES | Kind::CLUSTERROLEBINDINGS => names::path_segment,
+        Kind::IPADDRESSES => names::address,
         _ => names::dns_subdomain,
     }
 }

@@ -15,6 +15,7 @@ use rand_pcg::Pcg64Mcg;
 use tokio::sync::Notify;
 
 pub use self::time::{Skew, micro_stamp, stamp};
+use super::address;
 use super::controllers::{self, Work};
 use super::custom::Customs;
 use super::fixture;
@@ -279,6 +280,9 @@ impl World {
                 self.wake(kind);
             }
             controllers::definition::observe(self, entry);
+        }
+        if entry.kind == Kind::SERVICES {
+            address::observe(self, entry);
         }
         controllers::observe(self, entry);
     }

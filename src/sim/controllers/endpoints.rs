@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+
 use super::client::{self, Component, Deletion};
 use super::object::{deleting, label, labels, list, name, namespace, owner_reference, selects, stamp, text, uid};
 use super::pods::{is_ready, is_terminal};
-use super::{Key, object};
+use super::{Controller, Key, mirror, object, queue};
 use crate::sim::failure::Result;
 use crate::sim::json::{Value, json, literal};
 use crate::sim::kinds::Kind;
+use crate::sim::store::{Change, LogEntry};
 use crate::sim::world::World;
 
 const BY: Component = Component::EndpointSlice;
@@ -31,6 +34,25 @@ fn selector(service: &Value) -> Option<Value> {
 pub fn services_of(world: &World, pod: &Value) -> Vec<Key> {
     let matching = world.list(Kind::SERVICES, Some(namespace(pod))).filter(|service| selector(service).is_some_and(|selector| selects(&selector, labels(pod))));
     matching.map(|service| Key::of(service)).collect()
+}
+
+/// From a change by somebody else to the reaction; the same each time, so that it does not move the world's chance.
+const LATENCY: SignedDuration = SignedDuration::from_millis(15);
+
+/// What somebody else did to slices and Endpoints is made good.
+pub fn observe(world: &mut World, entry: &LogEntry) {
+    let object = &entry.object;
+    if entry.kind == Kind::ENDPOINTS {
+        mirror::observe(world, entry);
+    }
+    let by_others = || list(&object["metadata"]["managedFields"]).iter().any(|it| it["manager"] != BY.manager());
+    if entry.change == Change::Added || (entry.change == Change::Modified && !by_others()) {
+        return;
+    }
+    let service = if entry.kind == Kind::ENDPOINTS { Some(name(object)) } else { label(object, SERVICE_NAME) };
+    let Some(service) = service.and_then(|it| client::get(world, Kind::SERVICES, namespace(object), it)) else { return };
+    let controller = if mirror::has_no_selector(&service) { Controller::Mirror } else { Controller::Endpoints };
+    queue::add_after(world, controller, &Key::of(&service), LATENCY);
 }
 
 /// # Source

@@ -268,3 +268,64 @@ fn a_role_that_is_put_together_follows_its_parts() {
     play.wait(1.0);
     assert!(!can(&play, "view", "crontabs") && !can(&play, "admin", "crontabs"));
 }
+
+#[test]
+fn slices_mirror_the_endpoints_that_somebody_writes_for_a_service_without_a_selector() {
+    let mut play = Play::small();
+    play.create(Kind::SERVICES, json!({"metadata": {"name": "ext", "namespace": "default"}, "spec": {"ports": [{"name": "http", "port": 80}]}}));
+    let endpoints = |ip: &str| {
+        let subset = json!({"addresses": [{"ip": ip, "hostname": "h1"}], "notReadyAddresses": [{"ip": "10.1.2.5"}], "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]});
+        json!({"metadata": {"name": "ext", "namespace": "default", "labels": {"a": "b"}}, "subsets": [subset]})
+    };
+    play.create(Kind::ENDPOINTS, endpoints("10.1.2.3"));
+    play.wait(1.0);
+    let slices = |play: &Play| play.all(Kind::ENDPOINTSLICES).into_iter().filter(|it| name(it).starts_with("ext-")).collect::<Vec<_>>();
+    let [slice] = slices(&play).try_into().expect("one slice");
+    assert_eq!(slice["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"], "endpointslicemirroring-controller.k8s.io");
+    assert_eq!((&slice["metadata"]["labels"]["a"], &slice["metadata"]["ownerReferences"][0]["kind"]), (&json!("b"), &json!("Endpoints")));
+    let all = json!([
+        {"addresses": ["10.1.2.3"], "conditions": {"ready": true}, "hostname": "h1"},
+        {"addresses": ["10.1.2.5"], "conditions": {"ready": false}},
+    ]);
+    assert_eq!((&slice["endpoints"], &slice["ports"]), (&all, &json!([{"name": "http", "port": 8080, "protocol": "TCP"}])));
+
+    play.edit(Kind::ENDPOINTS, "ext", |it| it["subsets"] = endpoints("10.1.2.9")["subsets"].clone());
+    play.delete(Kind::ENDPOINTSLICES, name(&slice), &DeleteOptions::default());
+    play.wait(1.0);
+    let [again] = slices(&play).try_into().expect("a deleted mirror comes back");
+    assert_eq!(again["endpoints"][0]["addresses"], json!(["10.1.2.9"]));
+
+    play.edit(Kind::SERVICES, "ext", |it| it["spec"]["selector"] = json!({"app": "none"}));
+    play.wait(1.0);
+    assert!(slices(&play).iter().all(|it| it["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] == "endpointslice-controller.k8s.io"));
+}
+
+#[test]
+fn an_address_of_a_service_is_an_object_as_long_as_it_is_the_services() {
+    let mut play = Play::small();
+    let addresses =
+        |play: &Play| play.all(Kind::IPADDRESSES).iter().map(|it| format!("{} of {}", name(it), it["spec"]["parentRef"]["name"])).collect::<Vec<_>>();
+    let before = addresses(&play);
+    assert_eq!(before, [r#"10.96.0.1 of "kubernetes""#]);
+    let service = play.create(Kind::SERVICES, json!({"metadata": {"name": "a", "namespace": "default"}, "spec": {"ports": [{"port": 80}]}}));
+    let own = format!("{} of \"a\"", service["spec"]["clusterIP"].as_str().expect("an address"));
+    assert!(addresses(&play).contains(&own), "{own}");
+    play.delete(Kind::SERVICES, "a", &DeleteOptions::default());
+    assert_eq!(addresses(&play), before);
+}
+
+#[test]
+fn slices_and_endpoints_that_somebody_deletes_come_back() {
+    let mut play = Play::small();
+    play.create(Kind::SERVICES, json!({"metadata": {"name": "a", "namespace": "default"}, "spec": {"selector": {"app": "a"}, "ports": [{"port": 80}]}}));
+    play.deployment("a", 2, "a:1", |_| {});
+    play.wait(10.0);
+    let slices = |play: &Play| play.all(Kind::ENDPOINTSLICES).into_iter().filter(|it| name(it).starts_with("a-")).collect::<Vec<_>>();
+    let before = slices(&play);
+    play.delete(Kind::ENDPOINTSLICES, name(&before[0]), &DeleteOptions::default());
+    play.delete(Kind::ENDPOINTS, "a", &DeleteOptions::default());
+    play.wait(1.0);
+    let after = slices(&play);
+    assert_eq!((after.len(), &after[0]["endpoints"]), (1, &before[0]["endpoints"]));
+    assert_eq!(list(&play.get(Kind::ENDPOINTS, "a")["subsets"]).len(), 1);
+}

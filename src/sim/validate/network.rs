@@ -124,16 +124,21 @@ fn policy_port(errors: &mut Errors, field: &str, port: &Value) {
     match &port["port"] {
         Value::Null => {
             if !port["endPort"].is_null() {
-                errors.required(format!("{field}.port"), "must be specified when endPort is specified");
+                errors.invalid(format!("{field}.endPort"), port["endPort"].clone(), "may not be specified when `port` is not specified");
             }
         }
-        Value::String(name) => errors.check(&format!("{field}.port"), name, names::port_name),
+        Value::String(name) => {
+            if !port["endPort"].is_null() {
+                errors.invalid(format!("{field}.endPort"), port["endPort"].clone(), "may not be specified when `port` is non-numeric");
+            }
+            errors.check(&format!("{field}.port"), name, names::port_name);
+        }
         number => {
             let number = number.as_i64().unwrap_or(0);
             names::port_number(number).into_iter().for_each(|it| errors.invalid(format!("{field}.port"), number, it));
             if let Some(end) = port["endPort"].as_i64() {
                 if end < number {
-                    errors.invalid(format!("{field}.endPort"), end, "must be greater than or equal to `port`");
+                    errors.invalid(format!("{field}.endPort"), number, "must be greater than or equal to `port`");
                 }
                 names::port_number(end).into_iter().for_each(|it| errors.invalid(format!("{field}.endPort"), end, it));
             }

@@ -21,8 +21,32 @@ pub fn content(errors: &mut Errors, kind: Kind, object: &Value, old: Option<&Val
         Kind::STORAGECLASSES => storage_class(errors, object, old),
         Kind::RUNTIMECLASSES => runtime_class(errors, object, old),
         Kind::CERTIFICATESIGNINGREQUESTS if old.is_none() => signing_request(errors, object),
+        Kind::IPADDRESSES => address(errors, object, old),
         Kind::VALIDATINGWEBHOOKCONFIGURATIONS | Kind::MUTATINGWEBHOOKCONFIGURATIONS => webhooks(errors, object),
         _ => {}
+    }
+}
+
+fn address(errors: &mut Errors, object: &Value, old: Option<&Value>) {
+    let parent = &object["spec"]["parentRef"];
+    if parent.is_null() {
+        errors.required("spec.parentRef", "");
+    } else {
+        for (field, is_needed, check) in [
+            ("group", false, names::dns_subdomain as names::Check),
+            ("resource", true, names::path_segment),
+            ("name", true, names::path_segment),
+            ("namespace", false, names::path_segment),
+        ] {
+            match text(parent, field) {
+                "" if is_needed => errors.required(format!("spec.parentRef.{field}"), ""),
+                "" => {}
+                value => errors.check(&format!("spec.parentRef.{field}"), value, check),
+            }
+        }
+    }
+    if let Some(old) = old {
+        errors.immutable("spec.parentRef", parent, &old["spec"]["parentRef"]);
     }
 }
 

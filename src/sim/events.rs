@@ -97,8 +97,11 @@ pub fn warning(world: &mut World, by: Component, object: &Value, reason: &str, m
 
 /// An event of the kubelet of the pod's node, about the pod or about one of its containers.
 pub fn kubelet(world: &mut World, pod: &Value, container: Option<&str>, kind: &'static str, reason: &str, message: &str) {
-    let init = |name: &str| super::controllers::object::list(&pod["spec"]["initContainers"]).iter().any(|container| container["name"] == name);
-    let field_path = container.map(|name| format!("spec.{}{{{name}}}", if init(name) { "initContainers" } else { "containers" }));
+    let has = |field: &str, name: &str| super::controllers::object::list(&pod["spec"][field]).iter().any(|container| container["name"] == name);
+    let field_path = container.map(|name| {
+        let field = ["initContainers", "ephemeralContainers"].into_iter().find(|field| has(field, name)).unwrap_or("containers");
+        format!("spec.{field}{{{name}}}")
+    });
     let host = text(pod, &["spec", "nodeName"]);
     record(world, Said { by: Component::Kubelet, host, object: pod, field_path, kind, reason, message: message.to_owned() });
 }

@@ -2,6 +2,7 @@
 //!
 //! What one container does is in `container`, what a pod's status then says in `status`, what its containers wrote in `log`. Volumes, real probes and real processes are not here.
 
+mod admit;
 mod container;
 pub mod log;
 pub mod node;
@@ -83,6 +84,8 @@ enum Role {
     Init,
     Sidecar,
     Main,
+    /// Put into a pod that runs, to look at it.
+    Ephemeral,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -151,6 +154,8 @@ const GOOD_RUN: SignedDuration = SignedDuration::from_mins(10);
 const JOB: Duration = Duration::from_millis(1500);
 /// How long an init container works.
 const INIT: Duration = Duration::from_millis(300);
+/// From the moment at which an ephemeral container is wanted until it starts.
+const EPHEMERAL: Duration = Duration::from_millis(500);
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
 /// The time between the starts of two pods on one node that were not made together.
 const ONE_AFTER_THE_OTHER: SignedDuration = SignedDuration::from_millis(100);
@@ -207,9 +212,7 @@ fn take_over(world: &mut World, pod: &Arc<Value>) {
     if world.find(Kind::NODES, "", &node).is_none() {
         return;
     }
-    let containers =
-        [("initContainers", true), ("containers", false)].into_iter().flat_map(|(field, init)| list(&pod["spec"][field]).iter().map(move |spec| (spec, init)));
-    let mut containers: Vec<Container> = containers.map(|(spec, init)| Container::new(world, spec, init)).collect();
+    let mut containers: Vec<Container> = specs(pod).map(|(spec, role)| Container::new(world, spec, role)).collect();
     steer(world, pod, &mut containers);
     let now = world.now();
     let born = world.controllers.kubelets.born.remove(uid(pod)).unwrap_or(now);
@@ -257,14 +260,17 @@ fn steer(world: &mut World, pod: &Value, containers: &mut [Container]) {
     }
 }
 
+/// What a pod wants to run, in the order in which a run keeps it.
+fn specs(pod: &Value) -> impl Iterator<Item = (&Value, Role)> {
+    let init = |spec: &Value| if spec["restartPolicy"] == "Always" { Role::Sidecar } else { Role::Init };
+    let of = |field: &str| list(&pod["spec"][field]).iter();
+    let first = of("initContainers").map(move |spec| (spec, init(spec)));
+    first.chain(of("containers").map(|spec| (spec, Role::Main))).chain(of("ephemeralContainers").map(|spec| (spec, Role::Ephemeral)))
+}
+
 impl Container {
-    fn new(world: &World, spec: &Value, init: bool) -> Self {
+    fn new(world: &World, spec: &Value, role: Role) -> Self {
         let image = text(spec, &["image"]).to_owned();
-        let role = match (init, spec["restartPolicy"] == "Always") {
-            (true, true) => Role::Sidecar,
-            (true, false) => Role::Init,
-            (false, _) => Role::Main,
-        };
         Self {
             name: text(spec, &["name"]).to_owned(),
             behaviour: world.controllers.images.behaviour(&image),
@@ -296,7 +302,7 @@ impl Container {
         match (&self.role, &self.state) {
             (Role::Sidecar, State::Running { .. }) => true,
             (Role::Init, State::Exited(exit)) => exit.code == 0,
-            (Role::Main, _) => true,
+            (Role::Main | Role::Ephemeral, _) => true,
             _ => false,
         }
     }
@@ -316,12 +322,17 @@ fn probe_delay(spec: &Value) -> Option<Duration> {
     Some(Duration::from_secs(delay).max(Duration::from_millis(500)))
 }
 
-/// Follows a change of a running pod's spec: only images can change; their containers start again.
+/// Follows a change of a running pod's spec: images change, whose containers start again, and ephemeral containers come.
 fn follow_spec(world: &mut World, pod: &Arc<Value>) {
-    let specs: Vec<&Value> = list(&pod["spec"]["initContainers"]).iter().chain(list(&pod["spec"]["containers"])).collect();
-    for (at, spec) in specs.into_iter().enumerate() {
-        let fresh = Container::new(world, spec, false);
-        let Some(container) = world.controllers.kubelets.pods.get_mut(uid(pod)).and_then(|run| run.containers.get_mut(at)) else { continue };
+    for (at, (spec, role)) in specs(pod).enumerate() {
+        let fresh = Container::new(world, spec, role);
+        let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)).filter(|run| !run.killed) else { return };
+        let Some(container) = run.containers.get_mut(at) else {
+            run.containers.push(fresh);
+            status::push(world, pod);
+            next(world, pod, at, What::Start, EPHEMERAL);
+            continue;
+        };
         if container.image == fresh.image {
             continue;
         }
@@ -406,9 +417,12 @@ fn next(world: &mut World, pod: &Value, at: usize, what: What, after: Duration) 
 
 fn admit(world: &mut World, pod: &Arc<Value>) {
     let now = world.now();
+    if let Some((reason, message)) = admit::refusal(world, pod) {
+        return admit::reject(world, pod, &reason, &message);
+    }
     let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)) else { return };
     run.since = now;
-    let has_init = run.containers.iter().any(|container| container.role != Role::Main);
+    let has_init = run.containers.iter().any(|container| matches!(container.role, Role::Init | Role::Sidecar));
     for container in &mut run.containers {
         let reason = if has_init { "PodInitializing" } else { "ContainerCreating" };
         container.wait(reason, String::new());

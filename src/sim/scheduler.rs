@@ -133,6 +133,53 @@ pub fn note_pod(world: &mut World, before: Option<&Value>, after: Option<&Value>
     }
 }
 
+/// A resource of which a node has not enough, in the units in which it is counted: thousandths of a CPU, bytes, pods.
+pub struct Lack {
+    pub resource: &'static str,
+    pub requested: i128,
+    pub used: i128,
+    pub capacity: i128,
+}
+
+/// What a node lacks for a pod that is counted on it already.
+pub fn lack(world: &World, pod: &Value, node: &Value) -> Option<Lack> {
+    const NANO: i128 = 1_000_000_000;
+    let room = |resource: &str| node["status"]["allocatable"][resource].as_str().and_then(quantity).unwrap_or(0);
+    let load = world.controllers.scheduler.nodes.get(name(node)).copied().unwrap_or_default();
+    let (cpu, memory) = (asked(&pod["spec"], "cpu"), asked(&pod["spec"], "memory"));
+    let lacks = [
+        ("pods", NANO, i128::from(load.pods) * NANO, room("pods"), NANO),
+        ("cpu", cpu, load.cpu, room("cpu"), NANO / 1000),
+        ("memory", memory, load.memory, room("memory"), NANO),
+    ];
+    let found = lacks.into_iter().find(|(_, asked, load, room, _)| *asked > 0 && load > room);
+    found.map(|(resource, asked, load, room, unit)| Lack { resource, requested: asked / unit, used: (load - asked) / unit, capacity: room / unit })
+}
+
+/// The ports of the host that a pod wants: address, protocol, number.
+fn host_ports(pod: &Value) -> impl Iterator<Item = (&str, &str, i64)> {
+    let containers = ["initContainers", "containers"].into_iter().flat_map(|field| list(&pod["spec"][field]));
+    containers.flat_map(|container| list(&container["ports"])).filter_map(|port| {
+        let address = port["hostIP"].as_str().filter(|it| !it.is_empty()).unwrap_or("0.0.0.0");
+        port["hostPort"].as_i64().filter(|number| *number > 0).map(|number| (address, port["protocol"].as_str().unwrap_or("TCP"), number))
+    })
+}
+
+/// Whether another pod on the node has a port of the host that this pod wants.
+pub fn ports_are_taken(world: &World, pod: &Value, node: &str) -> bool {
+    if host_ports(pod).next().is_none() {
+        return false;
+    }
+    let on_node = |other: &Value| counts(other) && text(other, &["spec", "nodeName"]) == node && other["metadata"]["uid"] != pod["metadata"]["uid"];
+    let clash = |other: &Value| {
+        host_ports(other).any(|(address, protocol, number)| {
+            let same = |wanted: &str| wanted == address || wanted == "0.0.0.0" || address == "0.0.0.0";
+            host_ports(pod).any(|(wanted, over, port)| port == number && over == protocol && same(wanted))
+        })
+    };
+    world.list(Kind::PODS, None).any(|other| on_node(other) && clash(other))
+}
+
 fn counts(pod: &Value) -> bool {
     !text(pod, &["spec", "nodeName"]).is_empty() && !is_terminal(pod)
 }
@@ -211,6 +258,11 @@ fn choose(world: &mut World, pod: &Value) -> Result<Text, String> {
     }
     let tolerations = list(&spec["tolerations"]);
     let is_choosy = !spec["nodeSelector"].is_null() || !spec["affinity"].is_null();
+    let taken: Vec<bool> = match host_ports(pod).next() {
+        Some(_) => world.controllers.scheduler.offers.iter().map(|offer| ports_are_taken(world, pod, &offer.name)).collect(),
+        None => Vec::new(),
+    };
+    let cache = &world.controllers.scheduler;
     for (at, (offer, siblings)) in cache.offers.iter().zip(siblings).enumerate() {
         let node = &offer.node;
         if named.as_deref().is_some_and(|named| named != offer.name) {
@@ -227,6 +279,9 @@ fn choose(world: &mut World, pod: &Value) -> Result<Text, String> {
         } else if is_choosy && !nodes::matches(spec, node) {
             *reasons.entry("node(s) didn't match Pod's node affinity/selector".to_owned()).or_default() += 1;
             hopeless += 1;
+        } else if taken.get(at) == Some(&true) {
+            *reasons.entry("node(s) didn't have free ports for the requested pod ports".to_owned()).or_default() += 1;
+            victims += 1;
         } else {
             let load = offer.load;
             let mut short = Vec::new();

@@ -329,3 +329,61 @@ fn slices_and_endpoints_that_somebody_deletes_come_back() {
     assert_eq!((after.len(), &after[0]["endpoints"]), (1, &before[0]["endpoints"]));
     assert_eq!(list(&play.get(Kind::ENDPOINTS, "a")["subsets"]).len(), 1);
 }
+
+fn pod(name: &str, node: Option<&str>, spec: Value) -> Value {
+    let mut pod = json!({"metadata": {"name": name, "namespace": "default"}, "spec": {"containers": [{"name": "c", "image": "a:1"}], "nodeName": node}});
+    for (field, value) in spec.as_object().into_iter().flatten() {
+        pod["spec"][field.as_str()] = value.clone();
+    }
+    pod
+}
+
+#[test]
+fn a_kubelet_refuses_what_its_node_cannot_run() {
+    let mut play = Play::small();
+    let port = json!({"containers": [{"name": "c", "image": "a:1", "ports": [{"containerPort": 80, "hostPort": 8080}]}]});
+    play.create(Kind::PODS, pod("first", Some("node-1"), port.clone()));
+    play.wait(3.0);
+    let greedy = json!({"containers": [{"name": "c", "image": "a:1", "resources": {"requests": {"cpu": "9"}}}]});
+    for (spec, reason, message) in [
+        (json!({"os": {"name": "windows"}}), "PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS"),
+        (greedy, "OutOfcpu", "Node didn't have enough resource: cpu, requested: 9000, used: 0, capacity: 8000"),
+        (json!({"nodeSelector": {"disk": "ssd"}}), "NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"),
+        (port.clone(), "NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports"),
+    ] {
+        play.create(Kind::PODS, pod("refused", Some("node-1"), spec));
+        play.wait(3.0);
+        let status = play.get(Kind::PODS, "refused")["status"].clone();
+        assert_eq!((&status["phase"], &status["reason"]), (&json!("Failed"), &json!(reason)));
+        assert_eq!(status["message"], format!("Pod was rejected: {message}"));
+        play.delete(Kind::PODS, "refused", &DeleteOptions::default());
+        play.wait(3.0);
+        assert!(play.find(Kind::PODS, "refused").is_none(), "{reason}: what is refused can be deleted");
+    }
+    assert_eq!(play.get(Kind::PODS, "first")["status"]["phase"], "Running");
+
+    for name in ["second", "third"] {
+        play.create(Kind::PODS, pod(name, None, port.clone()));
+        play.wait(1.0);
+    }
+    play.create(Kind::PODS, pod("fourth", None, port));
+    play.wait(5.0);
+    let waits = play.get(Kind::PODS, "fourth");
+    let told = condition(&waits, "PodScheduled").expect("a condition")["message"].as_str().unwrap_or_default().to_owned();
+    assert!(told.starts_with("0/3 nodes are available: 3 node(s) didn't have free ports for the requested pod ports. "), "{told}");
+}
+
+#[test]
+fn an_ephemeral_container_starts_in_a_pod_that_runs_and_does_not_touch_its_readiness() {
+    let mut play = Play::small();
+    play.create(Kind::PODS, pod("a", None, Value::Null));
+    play.wait(5.0);
+    let mut changed = Value::clone(&play.get(Kind::PODS, "a"));
+    changed["spec"]["ephemeralContainers"] = json!([{"name": "debugger", "image": "busybox"}]);
+    play.world.update(Kind::PODS, changed, crate::sim::api::Subresource::EphemeralContainers, &Play::user()).expect("it may be added");
+    play.wait(2.0);
+    let pod = play.get(Kind::PODS, "a");
+    let [status] = list(&pod["status"]["ephemeralContainerStatuses"]) else { panic!("no status: {}", pod["status"]) };
+    assert!(status["name"] == "debugger" && status["state"]["running"].is_object() && status["ready"] == false && status["started"].is_null());
+    assert_eq!((&condition(&pod, "Ready").expect("a condition")["status"], list(&pod["status"]["containerStatuses"]).len()), (&json!("True"), 1));
+}

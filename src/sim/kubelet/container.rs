@@ -78,19 +78,20 @@ fn run(world: &mut World, pod: &Arc<Value>, at: usize) {
     let turn = container.turn;
     container.state = State::Running { since: now };
     let ready = container.ready_delay();
-    container.ready = ready == Some(Duration::ZERO) && container.role != Role::Init;
+    let is_probed = !matches!(container.role, Role::Init | Role::Ephemeral);
+    container.ready = ready == Some(Duration::ZERO) && is_probed;
     let (role, crash, never) = (container.role, container.behaviour.crash_after, container.behaviour.never_ready);
     let ends = match role {
         Role::Init => Some(crash.unwrap_or(INIT)),
         Role::Main if ends_by_itself => Some(crash.unwrap_or(JOB)),
         _ => crash,
     };
-    let later = ready.filter(|after| !after.is_zero() && role != Role::Init);
+    let later = ready.filter(|after| !after.is_zero() && is_probed);
     status::push(world, pod);
     if let Some(after) = later {
         plan(world, uid(pod), at, turn, What::Ready, after);
     }
-    if never && role != Role::Init {
+    if never && is_probed {
         plan(world, uid(pod), at, turn, What::Unhealthy, Duration::from_secs(1));
     }
     if let Some(after) = ends {
@@ -150,7 +151,7 @@ pub fn exit(world: &mut World, pod: &Arc<Value>, at: usize) {
         (Role::Init, _) => code != 0,
         (Role::Main, Policy::Always) => true,
         (Role::Main, Policy::OnFailure) => code != 0,
-        (Role::Main, Policy::Never) => false,
+        (Role::Main, Policy::Never) | (Role::Ephemeral, _) => false,
     };
     let (role, crashes) = (container.role, container.crashes);
     container.crashes += u32::from(again);

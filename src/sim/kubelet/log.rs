@@ -58,9 +58,9 @@ pub fn logs(world: &World, namespace: &str, pod: &str, container: Option<&str>, 
 /// The container that a log request means: the one that it names, or the only one.
 fn chosen(pod: &Value, container: Option<&str>) -> Result<String> {
     let names = |field: &str| list(&pod["spec"][field]).iter().filter_map(|it| it["name"].as_str()).collect::<Vec<_>>();
-    let (main, init) = (names("containers"), names("initContainers"));
+    let (main, init, ephemeral) = (names("containers"), names("initContainers"), names("ephemeralContainers"));
     match container.filter(|container| !container.is_empty()) {
-        Some(container) if main.iter().chain(&init).any(|it| *it == container) => Ok(container.to_owned()),
+        Some(container) if main.iter().chain(&init).chain(&ephemeral).any(|it| *it == container) => Ok(container.to_owned()),
         Some(container) => Err(Failure::bad_request(format!("container {container} is not valid for pod {}", name(pod)))),
         None => match main.as_slice() {
             [only] => Ok((*only).to_owned()),

@@ -46,8 +46,12 @@ fn of(run: &Run, pod: &Value, host: &str, now: Timestamp) -> Value {
         status.insert(literal!("podIPs"), json!([{ "ip": ip }]));
     }
     status.insert(literal!("startTime"), Value::from(stamp(run.since)));
-    for (field, main) in [("initContainerStatuses", false), ("containerStatuses", true)] {
-        let statuses: Vec<Value> = run.containers.iter().filter(|it| (it.role == Role::Main) == main).map(|it| container_status(it, uid(pod))).collect();
+    for (field, roles) in [
+        ("initContainerStatuses", &[Role::Init, Role::Sidecar][..]),
+        ("containerStatuses", &[Role::Main]),
+        ("ephemeralContainerStatuses", &[Role::Ephemeral]),
+    ] {
+        let statuses: Vec<Value> = run.containers.iter().filter(|it| roles.contains(&it.role)).map(|it| container_status(it, uid(pod))).collect();
         if !statuses.is_empty() {
             status.insert(field.to_owned(), Value::from(statuses));
         }
@@ -83,7 +87,7 @@ fn phase(run: &Run) -> &'static str {
 
 fn conditions(run: &Run, pod: &Value, phase: &str, now: Timestamp) -> Value {
     let waiting_inits: Vec<&str> = run.containers.iter().filter(|it| !it.has_initialised()).map(|it| it.name.as_str()).collect();
-    let unready: Vec<&str> = run.containers.iter().filter(|it| it.role != Role::Init && !it.ready).map(|it| it.name.as_str()).collect();
+    let unready: Vec<&str> = run.containers.iter().filter(|it| matches!(it.role, Role::Main | Role::Sidecar) && !it.ready).map(|it| it.name.as_str()).collect();
     let done = matches!(phase, "Succeeded" | "Failed");
     let (ready, reason, message) = match phase {
         "Succeeded" => ("False", "PodCompleted", String::new()),
@@ -147,7 +151,10 @@ fn container_status(container: &Container, pod: &str) -> Value {
     } else if let Some(last) = &container.last {
         status.insert(literal!("containerID"), Value::from(container_id(container, pod, last.restarts)));
     }
-    status.insert(literal!("started"), Value::from(container.runs()));
+    // Nobody asks an ephemeral container how it is.
+    if container.role != Role::Ephemeral {
+        status.insert(literal!("started"), Value::from(container.runs()));
+    }
     Value::Object(status)
 }
 

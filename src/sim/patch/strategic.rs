@@ -444,13 +444,15 @@ pub(super) fn left_of(patch: &Value, original: &Value) -> Value {
             patch.iter().filter(|(key, value)| *key != DIRECTIVE || **value != "replace").map(|(key, value)| (key.clone(), value.clone())).collect(),
         );
     }
+    // A value that is a directive itself is dropped from what is merged, and stays here.
+    let taken = |change: &Value| without_directives(without_nulls(change.clone())).unwrap_or_else(|| change.clone());
     let is_merged = |key: &str| patch.contains_key(&*format!("{SET_ELEMENT_ORDER}/{key}"));
     let left = patch.iter().filter(|(key, _)| *key != RETAIN_KEYS && !key.starts_with(SET_ELEMENT_ORDER) && !is_merged(key)).map(|(key, change)| {
         let left = match (original.get(key), change) {
             (Some(present @ Value::Object(_)), Value::Object(_)) => left_of(change, present),
             (Some(Value::Array(_)), Value::Array(_)) => change.clone(),
-            // A value that is a directive itself is dropped from what is merged, and stays here.
-            (_, change) => without_directives(without_nulls(change.clone())).unwrap_or_else(|| change.clone()),
+            (_, Value::Array(items)) => Value::Array(items.iter().map(taken).collect()),
+            (_, change) => taken(change),
         };
         (key.clone(), left)
     });

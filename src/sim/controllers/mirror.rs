@@ -110,7 +110,7 @@ fn write(world: &mut World, endpoints: &Value, slice: Option<&Value>, family: &s
     labels.insert(MANAGED_BY.to_owned(), MANAGER.into());
     labels.insert(SERVICE_NAME.to_owned(), name(endpoints).into());
     let mut annotations = endpoints["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
-    OWN.iter().for_each(|own| drop(annotations.remove(*own)));
+    OWN.iter().for_each(|own| drop(annotations.remove(own)));
     let (labels, annotations) = (Value::Object(labels), if annotations.is_empty() { Value::Null } else { Value::Object(annotations) });
     let Some(slice) = slice else {
         let made = json!({

@@ -446,7 +446,7 @@ pub(super) fn left_of(patch: &Value, original: &Value) -> Value {
     }
     // A value that is a directive itself is dropped from what is merged, and stays here.
     let taken = |change: &Value| without_directives(without_nulls(change.clone())).unwrap_or_else(|| change.clone());
-    let is_merged = |key: &str| patch.contains_key(&*format!("{SET_ELEMENT_ORDER}/{key}"));
+    let is_merged = |key: &str| patch.contains_key(&format!("{SET_ELEMENT_ORDER}/{key}"));
     let left = patch.iter().filter(|(key, _)| *key != RETAIN_KEYS && !key.starts_with(SET_ELEMENT_ORDER) && !is_merged(key)).map(|(key, change)| {
         let left = match (original.get(key), change) {
             (Some(present @ Value::Object(_)), Value::Object(_)) => left_of(change, present),

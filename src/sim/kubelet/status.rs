@@ -46,11 +46,9 @@ fn of(run: &Run, pod: &Value, host: &str, now: Timestamp) -> Value {
         status.insert(literal!("podIPs"), json!([{ "ip": ip }]));
     }
     status.insert(literal!("startTime"), Value::from(stamp(run.since)));
-    for (field, roles) in [
-        ("initContainerStatuses", &[Role::Init, Role::Sidecar][..]),
-        ("containerStatuses", &[Role::Main]),
-        ("ephemeralContainerStatuses", &[Role::Ephemeral]),
-    ] {
+    for (field, roles) in
+        [("initContainerStatuses", &[Role::Init, Role::Sidecar][..]), ("containerStatuses", &[Role::Main]), ("ephemeralContainerStatuses", &[Role::Ephemeral])]
+    {
         let statuses: Vec<Value> = run.containers.iter().filter(|it| roles.contains(&it.role)).map(|it| container_status(it, uid(pod))).collect();
         if !statuses.is_empty() {
             status.insert(field.to_owned(), Value::from(statuses));

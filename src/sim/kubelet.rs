@@ -135,6 +135,8 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum What {
     Admit,
+    /// Says that a change of the spec was seen.
+    Look,
     Start,
     Pulled,
     PullBackOff,
@@ -156,6 +158,8 @@ const JOB: Duration = Duration::from_millis(1500);
 const INIT: Duration = Duration::from_millis(300);
 /// From the moment at which an ephemeral container is wanted until it starts.
 const EPHEMERAL: Duration = Duration::from_millis(500);
+/// From a change of a pod's spec until its status says which one was seen.
+const LOOK: Duration = Duration::from_millis(50);
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
 /// The time between the starts of two pods on one node that were not made together.
 const ONE_AFTER_THE_OTHER: SignedDuration = SignedDuration::from_millis(100);
@@ -324,12 +328,12 @@ fn probe_delay(spec: &Value) -> Option<Duration> {
 
 /// Follows a change of a running pod's spec: images change, whose containers start again, and ephemeral containers come.
 fn follow_spec(world: &mut World, pod: &Arc<Value>) {
+    plan(world, uid(pod), 0, 0, What::Look, LOOK);
     for (at, (spec, role)) in specs(pod).enumerate() {
         let fresh = Container::new(world, spec, role);
         let Some(run) = world.controllers.kubelets.pods.get_mut(uid(pod)).filter(|run| !run.killed) else { return };
         let Some(container) = run.containers.get_mut(at) else {
             run.containers.push(fresh);
-            status::push(world, pod);
             next(world, pod, at, What::Start, EPHEMERAL);
             continue;
         };
@@ -377,6 +381,7 @@ pub fn step(world: &mut World, step: Step) {
         What::Kill => return kill(world, &pod),
         _ if run.killed => return,
         What::Admit => return admit(world, &pod),
+        What::Look => return status::push(world, &pod),
         _ => {}
     }
     if run.containers.get(step.container).is_none_or(|container| container.turn != step.turn) {
@@ -395,7 +400,7 @@ pub fn step(world: &mut World, step: Step) {
         What::Exit => container::exit(world, &pod, at),
         What::BackOff => container::restart_back_off(world, &pod, at),
         What::Restart => container::restart(world, &pod, at),
-        What::Admit | What::Kill => {}
+        What::Admit | What::Kill | What::Look => {}
     }
 }
 

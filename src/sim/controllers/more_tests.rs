@@ -387,3 +387,14 @@ fn an_ephemeral_container_starts_in_a_pod_that_runs_and_does_not_touch_its_readi
     assert!(status["name"] == "debugger" && status["state"]["running"].is_object() && status["ready"] == false && status["started"].is_null());
     assert_eq!((&condition(&pod, "Ready").expect("a condition")["status"], list(&pod["status"]["containerStatuses"]).len()), (&json!("True"), 1));
 }
+
+#[test]
+fn a_kubelet_says_which_spec_of_a_pod_it_has_seen() {
+    let mut play = Play::small();
+    play.create(Kind::PODS, pod("a", None, json!({"activeDeadlineSeconds": 5000})));
+    play.wait(5.0);
+    play.edit(Kind::PODS, "a", |pod| pod["spec"]["activeDeadlineSeconds"] = json!(4000));
+    play.wait(1.0);
+    let pod = play.get(Kind::PODS, "a");
+    assert_eq!((&pod["metadata"]["generation"], &pod["status"]["observedGeneration"]), (&json!(2), &json!(2)));
+}

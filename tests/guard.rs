@@ -100,7 +100,7 @@ fn the_process_dies_and_recover_puts_back_what_it_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let shell = in_folder(folder.path());
     let db = Target::new(&STATEFUL_SET, Some("default"), "db");
-    let guard = shell.session.guard(&[web(), db]).expect("both are there");
+    let guard = shell.session.guard(&[web(), db], false).expect("both are there");
     shell.must(r#"set_strategy("sts/db", #{partition: 2}); set_image("sts/db", "db=shop/db:17-badpull"); set_image("deploy/web", "web=shop/web:4")"#);
     let later = shell.another(settings(folder.path()));
     assert_eq!(later.session.pending_guards().expect("a folder").len(), 0, "its process still lives");
@@ -116,9 +116,47 @@ fn the_process_dies_and_recover_puts_back_what_it_left() {
 }
 
 #[test]
+fn configuration_goes_back_with_the_template_also_when_the_process_dies_between_the_two() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let shell = in_folder(folder.path());
+    let settings_are = |mode: &str| format!("apply(`{{apiVersion: v1, kind: ConfigMap, metadata: {{name: web}}, data: {{mode: {mode}}}}}`, #{{force: true}});");
+    shell.must(&format!(r#"{} checkpoint("deploy/web")"#, settings_are("calm")));
+    let guard = shell.session.guard(&[web()], true).expect("it is there");
+    shell.must(&format!(r#"{} set_image("deploy/web", "web=shop/web:4")"#, settings_are("wild")));
+    drop(guard);
+    let later = shell.another(settings(folder.path()));
+    // A recovery that died after it had put back the configuration.
+    later.must(&settings_are("calm"));
+    let left = later.session.pending_guards().expect("a folder").remove(0);
+    assert_eq!(later.session.recover(left, LIMIT).expect("the same cluster")[0].result, "put back");
+    let now = r#"print(`${status("deploy/web").images.web} ${object("cm/web").data.mode}`)"#;
+    assert_eq!(later.must(now), "shop/web:3 calm\n");
+
+    // What changed is the configuration alone.
+    let guard = later.session.guard(&[web()], true).expect("it is there");
+    later.must(&settings_are("wild"));
+    let [putting] = guard.put_back(LIMIT).expect("its file").try_into().expect("one target");
+    assert!(putting.result == "put back" && putting.message.contains("has its configuration back; its template had stayed"), "{putting:?}");
+    assert_eq!(later.must(now), "shop/web:3 calm\n");
+}
+
+#[test]
+fn a_bad_release_goes_even_where_its_configuration_cannot() {
+    let shell = shell();
+    let guard = shell.session.guard(&[web()], true).expect("it is there");
+    shell.must(
+        "apply(`{apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {mode: wild}}`, #{force: true}); set_image(\"deploy/web\", \"web=shop/web:4\")",
+    );
+    let [putting] = guard.put_back(LIMIT).expect("no file").try_into().expect("one target");
+    assert_eq!(putting.result, "failed");
+    assert!(putting.message.starts_with("deployment/web has its template back, but not its configuration: no copy of configmap/web was kept"), "{putting:?}");
+    assert_eq!(image(&shell), "shop/web:3\n");
+}
+
+#[test]
 fn what_somebody_else_changed_meanwhile_is_left_alone() {
     let shell = shell();
-    let guard = shell.session.guard(&[web()]).expect("it is there");
+    let guard = shell.session.guard(&[web()], false).expect("it is there");
     shell.must(r#"set_image("deploy/web", "web=shop/web:4")"#);
     shell.another(Settings::default()).must(r#"set_image("deploy/web", "web=shop/web:hotfix")"#);
     let puttings = guard.put_back(LIMIT).expect("no file");
@@ -130,7 +168,7 @@ fn what_somebody_else_changed_meanwhile_is_left_alone() {
 #[test]
 fn what_was_deleted_and_created_again_is_left_alone() {
     let shell = shell();
-    let guard = shell.session.guard(&[web()]).expect("it is there");
+    let guard = shell.session.guard(&[web()], false).expect("it is there");
     shell.must(
         r#"let web = object("deploy/web"); delete("deploy/web"); sleep("5s");
         apply(json(#{apiVersion: "apps/v1", kind: "Deployment", metadata: #{name: "web"}, spec: web.spec}))"#,

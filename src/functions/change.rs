@@ -80,6 +80,7 @@ macro_rules! terms {
 use terms;
 
 pub use apply::{desired, is_manifest};
+pub use undo::keep_config;
 
 const CONTAINER: Opt = Opt { name: "container", kind: Kind::Text, summary: "only this container; default: all, init containers too" };
 const RETURNS: &str = "Change: verb, target, changed, dry_run, diff, generation";

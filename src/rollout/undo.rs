@@ -49,6 +49,13 @@ pub fn chosen(snapshot: &Snapshot, to: To) -> Result<Chosen> {
     Ok(Chosen { number: entry.number, owner: entry.owner.clone(), template: entry.template.clone() })
 }
 
+/// The newest revision that has this template; `None` where the history limit took it.
+pub fn revision_of(snapshot: &Snapshot, template: &Value) -> Option<Chosen> {
+    let entries = history::entries(snapshot);
+    let entry = entries.iter().filter(|entry| template::same(template, &entry.template)).max_by_key(|entry| entry.number)?;
+    Some(Chosen { number: entry.number, owner: entry.owner.clone(), template: entry.template.clone() })
+}
+
 /// # Errors
 /// `paused`, `no_revision` (with the revisions that there are in the hints).
 pub fn undo(snapshot: &Snapshot, to: To) -> Result<Change> {

@@ -12,15 +12,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Session;
-use super::follow::{Following, Rules, not_a_workload, snapshot};
+use super::follow::{Following, Rules, lineage, not_a_workload, snapshot};
 use super::make::Terms;
 use super::wait::Stop;
 use crate::error::{Error, ErrorKind, Result};
 use crate::render::screen::Text;
 use crate::resource::{Resource, Target};
 use crate::rollout::change::{Change, Request};
+use crate::rollout::config;
 use crate::rollout::outcome::Ending;
 use crate::rollout::restore::{Parts, restore};
+use crate::rollout::undo::revision_of;
 use crate::rollout::unstick;
 use crate::rollout::workload::{Kind, Workload};
 
@@ -41,19 +43,23 @@ pub struct Kept {
     pub name: String,
     pub uid: String,
     pub start: Parts,
+    /// Whether the ConfigMaps and Secrets that its template referred to go back too, to what a checkpoint kept at the start.
+    #[serde(default)]
+    pub with_config: bool,
     /// What this run last made of it, and what it was about to make.
     #[serde(default)]
     pub ours: Vec<Parts>,
 }
 
 impl Kept {
-    fn of(workload: &Workload) -> Self {
+    fn of(workload: &Workload, with_config: bool) -> Self {
         Self {
             namespace: workload.namespace().to_owned(),
             kind: workload.kind().resource().singular.to_string(),
             name: workload.name().to_owned(),
             uid: workload.uid().to_owned(),
             start: Parts::of(workload),
+            with_config,
             ours: Vec::new(),
         }
     }
@@ -157,17 +163,17 @@ impl Drop for Guard {
 }
 
 impl Session {
-    /// Begins to guard workloads: reads what they are, and writes it where `recover` finds it.
+    /// Begins to guard workloads: reads what they are, and writes it where `recover` finds it. With `with_config`, a checkpoint of each must have been made.
     ///
     /// # Errors
     /// `usage` for what does not roll out, what the reads answer, `denied` when it cannot be written down.
-    pub fn guard(&self, targets: &[Target]) -> Result<Guard, Stop> {
+    pub fn guard(&self, targets: &[Target], with_config: bool) -> Result<Guard, Stop> {
         if let Some(other) = targets.iter().find(|target| Kind::of(&target.resource).is_none()) {
             return Err(not_a_workload(other).into());
         }
         let cluster = self.cluster()?;
         let objects = self.wait(async { futures::future::try_join_all(targets.iter().map(|target| cluster.get(target))).await })?;
-        let kept = objects.into_iter().map(|object| Workload::new(object).map(|workload| Kept::of(&workload))).collect::<Result<Vec<_>>>()?;
+        let kept = objects.into_iter().map(|object| Workload::new(object).map(|workload| Kept::of(&workload, with_config))).collect::<Result<Vec<_>>>()?;
         let folder = self.settings().state.as_deref().filter(|_| !self.settings().dry_run && !self.policy().read_only);
         let mut guards = self.guards().lock();
         guards.next += 1;
@@ -253,13 +259,24 @@ impl Session {
         }
     }
 
+    /// The changes that give back the configuration of the start.
+    fn config_of_start(&self, kept: &Kept, target: &Target) -> Result<Vec<Change>, Stop> {
+        let cluster = self.cluster()?;
+        let snapshot = self.wait(async { lineage(&cluster, target).await })?;
+        let chosen = revision_of(&snapshot, &kept.start.template).ok_or_else(|| {
+            Error::not_found(format!("no revision of {target} has the template of the start any more, and so no copies of its configuration"))
+        })?;
+        let config = self.config(&snapshot.workload, config::references(&chosen.template))?;
+        Ok(config::put_back(&snapshot, &chosen, &config)?)
+    }
+
     /// `written`: whether a template was sent that may have arrived, in this try or one before.
     fn put_back(&self, kept: &Kept, limit: Duration, written: &mut bool) -> Result<Putting, Stop> {
         let target = kept.target()?;
         let said = target.to_string();
         let cluster = self.cluster()?;
         let mut tries = 0;
-        let workload = loop {
+        let (workload, trouble, only_config) = loop {
             let workload = Workload::new(self.wait(async { cluster.get(&target).await })?)?;
             if workload.uid() != kept.uid {
                 let message = format!("{target} was deleted, and another of the same name created");
@@ -269,26 +286,46 @@ impl Session {
                 Ok(change) => change,
                 Err(error) => return Ok(Putting { target: said, result: "left alone", message: error.message().to_owned() }),
             };
-            if change.does_nothing() && *written {
-                break workload;
+            // A bad release goes even where its configuration cannot.
+            let (config, trouble) = match kept.with_config.then(|| self.config_of_start(kept, &target)) {
+                None => (Vec::new(), None),
+                Some(Ok(config)) => (config, None),
+                Some(Err(Stop::Error(error))) if error.kind() != ErrorKind::Unreachable => (Vec::new(), Some(error)),
+                Some(Err(stop)) => return Err(stop),
+            };
+            if change.does_nothing() && config.is_empty() && (*written || trouble.is_some()) {
+                break (workload, trouble, false);
             }
-            if change.does_nothing() {
+            if change.does_nothing() && config.is_empty() {
                 return Ok(Putting { target: said, result: "as it was", message: change.done });
             }
             *written = true;
-            match self.make(&change, Terms::default()) {
+            match self.make_together(&config, &change, Terms::default()) {
                 Err(Stop::Error(error)) if error.kind() == ErrorKind::Conflict && tries < TRIES => tries += 1,
                 made => {
                     made?;
-                    break workload;
+                    break (workload, trouble, change.does_nothing());
                 }
             }
         };
+        let back = if kept.with_config { "its template and its configuration" } else { "its template" };
+        if let Some(trouble) = trouble {
+            self.settle(&target, limit)?;
+            let message = format!("{target} has its template back, but not its configuration: {}", trouble.message());
+            return Err(Error::new(ErrorKind::Failed, message).into());
+        }
         if kept.start.paused && workload.kind() == Kind::Deployment {
-            return Ok(Putting { message: format!("{target} has its template back, and is paused as it was"), target: said, result: "put back" });
+            return Ok(Putting { message: format!("{target} has {back} back, and is paused as it was"), target: said, result: "put back" });
         }
         self.settle(&target, limit)?;
-        Ok(Putting { message: format!("{target} put back, and its rollout is complete"), target: said, result: "put back" })
+        let message = if only_config {
+            format!(
+                "{target} has its configuration back; its template had stayed: what containers read at their start they read again after restart(\"{target}\")"
+            )
+        } else {
+            format!("{target} put back, and its rollout is complete")
+        };
+        Ok(Putting { message, target: said, result: "put back" })
     }
 
     /// Waits until the rollout is complete, and helps a StatefulSet past pods that the bad template broke.

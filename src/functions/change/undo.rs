@@ -1,11 +1,16 @@
 //! `undo` and `checkpoint`: an earlier template put back, and with it the configuration that was kept.
 
+use rhai::EvalAltResult;
+
 use super::{OPTIONS, RETURNS, TARGET, made_value, settled, terms};
 use crate::error::{Error, ErrorKind, Result};
 use crate::functions::call::{Call, described};
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
+use crate::resource::Target;
 use crate::rollout::config;
 use crate::rollout::undo::{self, To};
+use crate::rollout::workload::Snapshot;
+use crate::session::make::Made;
 
 pub const UNDO: Function = Function {
     name: "undo",
@@ -118,10 +123,19 @@ print(`${status("ds/agent").images.agent} ${object("cm/settings").data.mode}`)"#
 fn checkpoint(call: &Call) -> Answer {
     let target = call.target("target")?;
     let snapshot = settled(call, &target)?;
-    let config = call.session.config(&snapshot.workload, config::references(snapshot.workload.template()))?;
-    let copies = config::checkpoint(&snapshot, &config, call.session.clock().now())?;
     let terms = call.terms();
     call.session.check_terms(&target, snapshot.workload.object(), terms)?;
-    let made = call.session.make_checkpoint(&snapshot.workload, &copies, terms.dry_run)?;
-    Ok(made_value(call.session, &made))
+    Ok(made_value(call.session, &kept(call, &snapshot, terms.dry_run)?))
+}
+
+fn kept(call: &Call, snapshot: &Snapshot, dry_run: bool) -> Result<Made, Box<EvalAltResult>> {
+    let config = call.session.config(&snapshot.workload, config::references(snapshot.workload.template()))?;
+    let copies = config::checkpoint(snapshot, &config, call.session.clock().now())?;
+    Ok(call.session.make_checkpoint(&snapshot.workload, &copies, dry_run)?)
+}
+
+/// As `checkpoint`, for who goes on to change the workload.
+pub fn keep_config(call: &Call, target: &Target, dry_run: bool) -> Result<(), Box<EvalAltResult>> {
+    let snapshot = settled(call, target)?;
+    kept(call, &snapshot, dry_run).map(|_| ())
 }

@@ -7,6 +7,7 @@ use rhai::EvalAltResult;
 use super::{closure, seconds};
 use crate::error::{Error, ErrorKind};
 use crate::functions::call::Call;
+use crate::functions::change::keep_config;
 use crate::functions::function::{Answer, Body, Example, Function, Kind, Opt, Param};
 use crate::functions::value::{dynamic, error, halt};
 use crate::resource::Target;
@@ -21,12 +22,17 @@ pub const GUARD: Function = Function {
     params: &[Param::new("targets", Kind::Targets), Param::optional("options", Kind::Options), Param::optional("body", Kind::Closure)],
     options: &[
         Opt { name: "timeout", kind: Kind::Duration, summary: "a deadline for the closure; default none" },
+        Opt {
+            name: "with_config",
+            kind: Kind::Bool,
+            summary: "put back the ConfigMaps and Secrets of each template too: a checkpoint of each target is made first",
+        },
         Opt { name: "rollback_timeout", kind: Kind::Duration, summary: "how long to wait for each workload to be back; default \"10m\"" },
     ],
     returns: "what the closure returns",
     summary: "Runs a closure; when it throws, times out or is interrupted, puts every target back to the template it had at the start, and throws on.",
     details: "In reverse order, each rollout waited for before the next; with the template go the change cause, and the strategy (a partition) and the pause that \
-              this run set; ConfigMaps and Secrets stay as they are (undo with_config puts those back). A target that somebody else changed meanwhile is left alone. A StatefulSet is helped past the pods that the bad template broke, as by unstick. \
+              this run set; ConfigMaps and Secrets stay as they are, but for with_config: then they get back what they held at the start, whoever changed them, before their template does. A target that somebody else changed meanwhile is left alone. A StatefulSet is helped past the pods that the bad template broke, as by unstick. \
               The error gets rolled_back (true: something was put back and all is as it was; exit code 6 when nothing catches it) and rollback, an array of \
               #{target, result, message} with the result \"put back\", \"as it was\", \"left alone\" or \"failed\". Ctrl-C and SIGTERM cause the rollback and do not end it; \
               a second one does. exit(0) in the closure keeps what it did, exit of another number takes it back. \
@@ -43,6 +49,13 @@ print(status("deploy/web").images.web)"#,
             script: r#"try { guard(["ds/agent", "sts/db"], #{timeout: "5m"}, || { set_image("sts/db", "db=shop/db:17"); wait("sts/db"); throw "changed my mind" }) }
 catch (e) { for one in e.rollback { print(`${one.target} ${one.result}`) } }"#,
             prints: "statefulset/db put back\ndaemonset/agent as it was\n",
+        },
+        Example {
+            script: r#"let settings = |mode| apply(`{apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {mode: ${mode}}}`, #{force: true});
+settings.call("calm");
+try { guard("deploy/web", #{with_config: true}, || { settings.call("wild"); set_image("deploy/web", "web=shop/web:4-crash"); wait("deploy/web") }) } catch {}
+print(`${status("deploy/web").images.web} ${object("cm/web").data.mode}`)"#,
+            prints: "shop/web:3 calm\n",
         },
         Example { script: r#"print(guard("deploy/web", || { set_image("deploy/web", "web=shop/web:4"); wait("deploy/web").outcome }))"#, prints: "complete\n" },
     ],
@@ -64,7 +77,13 @@ fn guard(call: &Call) -> Answer {
     let timeout = call.option_duration("timeout")?;
     let limit = call.option_duration("rollback_timeout")?.unwrap_or(ROLLBACK_TIMEOUT);
     let session = call.session;
-    let guard = session.guard(&targets)?;
+    let with_config = call.option_bool("with_config") == Some(true);
+    if with_config {
+        for target in &targets {
+            keep_config(call, target, session.settings().dry_run)?;
+        }
+    }
+    let guard = session.guard(&targets, with_config)?;
     let deadline = timeout.map(|timeout| (session.deadline(timeout), timeout));
     let thrown = match body.call(Vec::new()) {
         Ok(value) => {

@@ -3,6 +3,7 @@
 //! What one container does is in `container`, what a pod's status then says in `status`, what its containers wrote in `log`. Volumes, real probes and real processes are not here.
 
 mod admit;
+mod command;
 mod container;
 pub mod log;
 pub mod node;
@@ -160,6 +161,8 @@ const INIT: Duration = Duration::from_millis(300);
 const EPHEMERAL: Duration = Duration::from_millis(500);
 /// From a change of a pod's spec until its status says which one was seen.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long the shortest command runs.
+const SHORTEST: Duration = Duration::from_millis(200);
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
 /// The time between the starts of two pods on one node that were not made together.
 const ONE_AFTER_THE_OTHER: SignedDuration = SignedDuration::from_millis(100);
@@ -272,12 +275,27 @@ fn specs(pod: &Value) -> impl Iterator<Item = (&Value, Role)> {
     first.chain(of("containers").map(|spec| (spec, Role::Main))).chain(of("ephemeralContainers").map(|spec| (spec, Role::Ephemeral)))
 }
 
+/// What is said of an image counts; where nothing is, how the command ends.
+fn behaviour(world: &World, spec: &Value, image: &str) -> Behaviour {
+    let said = world.controllers.images.behaviour(image);
+    if said != Behaviour::default() {
+        return said;
+    }
+    match command::ending(spec) {
+        // Nothing ends in no time.
+        Some(command::Ending { after, code, log }) => {
+            Behaviour { crash_after: Some(after.max(SHORTEST)), exit_code: code, log: Some(log), ..said }
+        }
+        None => said,
+    }
+}
+
 impl Container {
     fn new(world: &World, spec: &Value, role: Role) -> Self {
         let image = text(spec, &["image"]).to_owned();
         Self {
             name: text(spec, &["name"]).to_owned(),
-            behaviour: world.controllers.images.behaviour(&image),
+            behaviour: behaviour(world, spec, &image),
             image,
             role,
             probe: probe_delay(spec),

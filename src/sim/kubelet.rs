@@ -283,9 +283,7 @@ fn behaviour(world: &World, spec: &Value, image: &str) -> Behaviour {
     }
     match command::ending(spec) {
         // Nothing ends in no time.
-        Some(command::Ending { after, code, log }) => {
-            Behaviour { crash_after: Some(after.max(SHORTEST)), exit_code: code, log: Some(log), ..said }
-        }
+        Some(command::Ending { after, code, log }) => Behaviour { crash_after: Some(after.max(SHORTEST)), exit_code: code, log: Some(log), ..said },
         None => said,
     }
 }

@@ -13,7 +13,7 @@
 //! the targets are not met yet.
 //!
 //! The first two tests of a suite make the shop, some six hundred writes of 18 microseconds each, which takes twelve milliseconds more (and some tables are read,
-//! once, in another eight); those after them get a twin of it (`sim::world`). Where the rest goes, by a profile: the larger part to the session's side, which
+//! once, in another eight); those after them, with the same options, get a twin of it (`Options::mould`). Where the rest goes, by a profile: the larger part to the session's side, which
 //! parses answers, copies objects and builds a script engine, the smaller to the cluster's writes. A write is spread out: a fifth is keeping once what objects have in common, a sixth the managed fields, a tenth looking up members, mostly of
 //! objects that are being made, whose names have no places yet. In a large cluster, controllers that look at all pods of their set wait for memory,
 //! as lists do; a 17th of the time goes to the kernel's clearing of pages.
@@ -111,10 +111,10 @@ fn deployment(at: usize) -> Value {
     })
 }
 
-fn conditional_rollback() {
+fn conditional_rollback(options: &Options) {
     let script = include_str!("../scripts/conditional_rollback.rhai");
     let (screen, _out, _err) = Screen::captured();
-    let session = Session::simulated(Options::default(), Settings::default(), Policy::default(), screen, Interrupts::default()).expect("a simulated session");
+    let session = Session::simulated(options.clone(), Settings::default(), Policy::default(), screen, Interrupts::default()).expect("a simulated session");
     let words = ["--target", "deploy/web", "--image", "web=shop/web:9-crash"].map(str::to_owned);
     let mut host = Host::new(&session, None, &rollsh::script::engine::arguments(&words));
     let ended = host.run("conditional_rollback", script);
@@ -175,7 +175,8 @@ fn main() {
         memory(if testing { 10 } else { 2000 });
     }
     if wanted("conditional_rollback") {
-        criterion.bench_function("conditional_rollback", |bench| bench.iter(conditional_rollback));
+        let options = Options::default();
+        criterion.bench_function("conditional_rollback", |bench| bench.iter(|| conditional_rollback(&options)));
     }
     if wanted("thousand_rollouts") && !testing {
         let mut group = criterion.benchmark_group("large");

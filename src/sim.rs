@@ -66,7 +66,7 @@ pub mod world;
 mod yaml;
 
 pub use server::Service;
-pub use world::{Options, Sim};
+pub use world::{Mould, Options, Sim};
 
 /// What is simulated and what is not, as users read it (Markdown).
 pub const SCOPE: &str = include_str!("sim/scope.md");

@@ -300,7 +300,9 @@ impl Session {
                 return Ok(Putting { target: said, result: "as it was", message: change.done });
             }
             *written = true;
-            match self.make_together(&config, &change, Terms::default()) {
+            // What goes alone needs no rehearsal.
+            let made = if config.is_empty() { self.make(&change, Terms::default()) } else { self.make_together(&config, &change, Terms::default()) };
+            match made {
                 Err(Stop::Error(error)) if error.kind() == ErrorKind::Conflict && tries < TRIES => tries += 1,
                 made => {
                     made?;
@@ -309,12 +311,15 @@ impl Session {
             }
         };
         let back = if kept.with_config { "its template and its configuration" } else { "its template" };
+        let stays_paused = kept.start.paused && workload.kind() == Kind::Deployment;
         if let Some(trouble) = trouble {
-            self.settle(&target, limit)?;
+            if !stays_paused {
+                self.settle(&target, limit)?;
+            }
             let message = format!("{target} has its template back, but not its configuration: {}", trouble.message());
             return Err(Error::new(ErrorKind::Failed, message).into());
         }
-        if kept.start.paused && workload.kind() == Kind::Deployment {
+        if stays_paused {
             return Ok(Putting { message: format!("{target} has {back} back, and is paused as it was"), target: said, result: "put back" });
         }
         self.settle(&target, limit)?;

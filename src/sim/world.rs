@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::Notify;
 
+pub use self::mould::Mould;
 pub use self::time::{Skew, micro_stamp, stamp};
 use super::address;
 use super::controllers::{self, Work};
@@ -42,6 +43,8 @@ pub struct Options {
     pub saved: Option<Saved>,
     /// Whether anything reacts to what is written; without, it is an API server alone.
     pub controllers: bool,
+    /// Shared by clones, so that those who start many clusters alike make one.
+    pub mould: Mould,
 }
 
 impl Options {
@@ -53,7 +56,7 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 0, nodes: 3, manifests: None, saved: None, controllers: true }
+        Self { seed: 0, nodes: 3, manifests: None, saved: None, controllers: true, mould: Mould::default() }
     }
 }
 
@@ -360,7 +363,7 @@ impl Sim {
             world.run(present);
             Ok(world)
         };
-        let world = if clock.is_virtual() { mould::cast(&options, present, make)? } else { make()? };
+        let world = if clock.is_virtual() { options.mould.cast(&options, present, make)? } else { make()? };
         Ok(Self::of(world, clock))
     }
 

@@ -71,8 +71,13 @@ pub fn skipped(test: &str) {
 impl Server {
     /// A fresh simulated cluster on the runtime that this is called in, whose time is paused.
     pub async fn simulated(namespace: &str, seed: u64) -> Self {
+        Self::simulated_as(namespace, Options { seed, ..Options::empty() }).await
+    }
+
+    /// The same as options say.
+    pub async fn simulated_as(namespace: &str, options: Options) -> Self {
         let clock = Clock::paused(START.parse().expect("a time"), &tokio::runtime::Handle::current());
-        let sim = Sim::new(Options { seed, manifests: Some(Vec::new()), ..Options::default() }, clock).expect("a cluster");
+        let sim = Sim::new(options, clock).expect("a cluster");
         tokio::spawn(sim.clone().live());
         let server = Self { client: Client::new(sim.service(), namespace), namespace: namespace.to_owned(), real: false };
         server.begin().await;

@@ -11,6 +11,21 @@
 # and both write into a pipe that is read to its end. Memory comes from GNU time, in runs of its own, since a child's peak includes that of the
 # process that forked it; bytes come from a proxy, in runs of its own, which passes the encrypted stream on and counts it.
 #
+# Measured on 2026-11-25 with target/dist/rollsh (24.8 MB) beside kubectl 1.36.3, on two cores, in a cluster of 500 Deployments and 20,000 pods (controlplane
+# up-bulk, bulk.py), as times less than kubectl; the targets are 4 in wall time and memory, 6.7 in CPU; for 20,000 pods 20 in wall time and 30 in memory:
+#
+#   | what               | wall | CPU | memory | bytes |
+#   |--------------------|------|-----|--------|-------|
+#   | history            | 4.3  | 6.6 | 2.9    | 0.9   |
+#   | undo, dry run      | 3.5  | 6.4 | 2.8    | 0.9   |
+#   | get one deploy     | 5.2  | 7.3 | 3.0    | 2.0   |
+#   | get deploy,rs,pods | 30   | 80  | 10     | 1.3   |
+#   | get pods -A        | 98   | 215 | 50     | 1.2   |
+#
+# Where it falls short: of the seven milliseconds of CPU of a history (perf), more than half are the kernel's, which maps the program's pages as they are
+# touched; a twelfth is the loader's, three tenths our own code (reading the flags, a script engine, TLS, JSON). Of the 17 MiB of memory 15 are pages of files,
+# the program's own above all, which all who run it share. An undo sends one request more; in a small cluster its wall time is 4.3 times less.
+#
 # For a cluster of 20,000 pods without kubelets: etcd, kube-apiserver, and any script that creates pods with a status.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -132,7 +132,7 @@ pub const EVENTS: Function = Function {
     details: "The API server forgets events after an hour unless it is told otherwise.",
     errors: READ_ERRORS,
     examples: &[Example {
-        script: r#"restart("sts/db"); wait("sts/db"); print(events("sts/db").some(|e| e.object == "statefulset/db" && e.reason == "SuccessfulCreate"))"#,
+        script: r#"restart("sts/db"); wait("sts/db"); sleep("3s"); print(events("sts/db").some(|e| e.object == "statefulset/db" && e.reason == "SuccessfulCreate"))"#,
         prints: "true\n",
     }],
     source: "kubectl events --for",
